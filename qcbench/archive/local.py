@@ -1,0 +1,107 @@
+"""The embedded archive: a folder with ``raw/`` and ``products/``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qcbench.archive.base import RemoteFile
+from qcbench.core.errors import ArchiveError
+from qcbench.core.files import TMP_PREFIX, copy_file, sha256
+from qcbench.core.paths import safe_name
+from qcbench.core.settings import Settings
+
+
+class LocalArchive:
+    """An archive in a folder of this machine.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the archive.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.raw = root / "raw"
+        self.products = root / "products"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> LocalArchive:
+        """Open the archive of a workbench."""
+        return cls(settings.archive_path)
+
+    def list_raw(self) -> Iterator[RemoteFile]:
+        """List the files below ``raw/``, ordered; temporary and hidden ones are passed over."""
+        if not self.raw.is_dir():
+            raise ArchiveError(f"{self.raw}: there is no such folder. Set [archive] path, or make the folder")
+        for folder, subfolders, names in os.walk(self.raw):
+            subfolders.sort()
+            for name in sorted(names):
+                if name.startswith("."):
+                    continue
+                path = Path(folder, name)
+                status = path.stat()
+                uri = path.relative_to(self.raw).as_posix()
+                yield RemoteFile(uri, status.st_size, str(status.st_mtime_ns))
+
+    @contextmanager
+    def header_file(self, uri: str) -> Iterator[Path]:
+        """Give the raw file itself: its headers are read in place."""
+        yield self._raw_path(uri)
+
+    def fetch(self, uri: str, target: Path) -> None:
+        """Hard-link the raw file to `target`, or copy it to another volume."""
+        copy_file(self._raw_path(uri), target, link=True)
+
+    def ingest(self, dp_id: str, file: Path, sha256: str) -> bool:
+        """Copy a product in and read it back."""
+        present = self.holding(dp_id)
+        if present is None:
+            copy_file(file, self._product_path(dp_id))
+            present = self.holding(dp_id)
+            fresh = True
+        else:
+            fresh = False
+        if present != sha256:
+            what = "what arrived differs from what was sent" if fresh else "it is there with another content"
+            raise ArchiveError(
+                f"{dp_id}: {what} (SHA-256 {present} instead of {sha256}). Nothing was replaced"
+            )
+        return fresh
+
+    def holding(self, dp_id: str) -> str | None:
+        """Return the SHA-256 of a product, read from its bytes."""
+        path = self._product_path(dp_id)
+        return sha256(path) if path.is_file() else None
+
+    def list_products(self) -> Iterator[str]:
+        """List the ids of the products."""
+        if self.products.is_dir():
+            yield from sorted(
+                path.stem for path in self.products.glob("*.fits") if not path.name.startswith(TMP_PREFIX)
+            )
+
+    def problem(self) -> str | None:
+        """Say whether the folder is there and can be read and written."""
+        if not self.raw.is_dir():
+            return f"{self.raw} is not there"
+        if not os.access(self.raw, os.R_OK | os.X_OK):
+            return f"{self.raw} can't be read"
+        parent = self.products if self.products.is_dir() else self.root
+        return None if os.access(parent, os.W_OK) else f"{parent} can't be written"
+
+    def _raw_path(self, uri: str) -> Path:
+        path = (self.raw / uri).resolve()
+        if not path.is_relative_to(self.raw.resolve()):
+            raise ArchiveError(f"{uri}: not inside the archive {self.raw}")
+        if not path.is_file():
+            raise ArchiveError(
+                f"{path}: the archive has not got this raw file any more. Put it back, call again"
+            )
+        return path
+
+    def _product_path(self, dp_id: str) -> Path:
+        return self.products / f"{safe_name(dp_id)}.fits"

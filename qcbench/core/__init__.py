@@ -1,0 +1,1 @@
+"""Ground floor: dates, paths, settings, errors, files, logging, progress. Imports nothing of qcbench."""

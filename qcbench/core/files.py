@@ -1,0 +1,150 @@
+"""The one writer of files: temporary name on the same volume, fsync, rename.
+
+A kill at any instruction leaves either the old file or the new one under its name, and at worst a file whose
+name starts with ``.tmp-``, which `remove_leftovers` clears.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from qcbench.core.errors import FileWriteError
+
+TMP_PREFIX = ".tmp-"
+
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full: free space on this volume and call again",
+    errno.EDQUOT: "The disk quota is used up: free space and call again",
+    errno.EACCES: "Permission denied: make the folder writable for this user and call again",
+    errno.EPERM: "Not permitted: make the folder writable for this user and call again",
+    errno.EROFS: "The volume is mounted read-only: mount it read-write and call again",
+    errno.ENOTDIR: "A part of the path is a file where a folder is needed: move it away and call again",
+}
+
+
+def write_error(path: Path, err: OSError) -> FileWriteError:
+    """Return the error that says why a path can't be written and what to do."""
+    remedy = _REMEDIES.get(err.errno or 0, "Mend what the system says and call again; nothing was lost")
+    return FileWriteError(f"{path}: can't be written: {err.strerror or err}. {remedy}")
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and its parents where they are missing, and return it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise write_error(path, err) from err
+    return path
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path`, durably, when the block ends well.
+
+    Raises
+    ------
+    FileWriteError
+        The folder is not writable, the disk is full, and the like. The old file, if any, is untouched.
+    """
+    make_folder(path.parent)
+    tmp = path.parent / f"{TMP_PREFIX}{path.name}-{secrets.token_hex(4)}"
+    try:
+        yield tmp
+        _sync(tmp)
+        tmp.replace(path)
+        _sync(path.parent)
+    except OSError as err:
+        raise write_error(path, err) from err
+    finally:
+        with suppress(OSError):
+            tmp.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file atomically; a file that already has this content is left alone."""
+    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return path
+    with atomic(path) as tmp:
+        tmp.write_bytes(content)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file (UTF-8) atomically; a file that already has this text is left alone."""
+    return write_bytes(path, text.encode())
+
+
+def copy_file(source: Path, target: Path, *, link: bool = False) -> Path:
+    """Copy a file atomically, or hard-link it where `link` is set and the volume allows."""
+    with atomic(target) as tmp:
+        if not (link and _linked(source, tmp)):
+            shutil.copyfile(source, tmp)
+    return target
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def move_file(source: Path, target: Path) -> Path:
+    """Move a file; across volumes the source goes only after the target is safely there.
+
+    A move that was done already (no source, but a target) is not done again.
+    """
+    if not source.exists() and target.exists():
+        return target
+    make_folder(target.parent)
+    try:
+        source.replace(target)
+        _sync(target.parent)
+    except OSError as err:
+        if err.errno != errno.EXDEV:
+            raise write_error(target, err) from err
+        copy_file(source, target)
+        source.unlink()
+    return target
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as hexadecimal text."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_leftovers(folder: Path, *, older_than_s: float = 3600.0) -> int:
+    """Remove temporary files that a killed process left below a folder; return how many."""
+    count = 0
+    limit = time.time() - older_than_s
+    for path in folder.rglob(f"{TMP_PREFIX}*"):
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime < limit:
+                path.unlink()
+                count += 1
+    return count
+
+
+def free_mb(path: Path) -> float:
+    """Return the free space (MiB) on the volume of a path, of its nearest parent that exists."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free / 2**20
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,19 @@
+"""Who is acting.
+
+On a workbench of one user at localhost that is the user of the operating system. It never comes from a header,
+a form field, or a variable such as USER, which anybody can set.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+
+def current_user() -> str:
+    """Return the name of the operating system's user that runs this process."""
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid{uid}"

@@ -1,0 +1,58 @@
+"""Locks between processes, and the identity of a process that outlives its number.
+
+A lock goes with its process: a killed command leaves nothing that blocks the next call.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from qcbench.core.errors import BusyError
+from qcbench.core.files import make_folder
+
+
+@contextmanager
+def exclusive(
+    folder: Path, name: str, *, remedy: str = "Wait until it has ended, then call again"
+) -> Iterator[None]:
+    """Hold the lock `name` inside the block.
+
+    Raises
+    ------
+    BusyError
+        Another process holds it; the younger of the two gives way.
+    """
+    path = make_folder(folder) / f"{name}.lock"
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as err:
+        raise BusyError(f"another {name} is running (lock {path}). {remedy}") from err
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def process_identity() -> str:
+    """Return ``host:pid:start`` of this process; unlike the number alone it is never given out again."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def is_alive(identity: str) -> bool:
+    """Tell whether the process of an identity still runs; one on another host is taken to be alive."""
+    host, pid, start = identity.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        started = float(psutil.Process(int(pid)).create_time())
+    except psutil.NoSuchProcess:
+        return False
+    return abs(started - float(start)) < 0.05

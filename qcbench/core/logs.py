@@ -1,0 +1,76 @@
+"""Structured logging: JSON lines in the workbench, short lines on the terminal.
+
+Instrument, date and AB are bound once (`log_context`) and stand in every line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from qcbench.core.files import make_folder
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Tee:
+    """Writes each event as a JSON line to a file and, above a level, as text to a stream."""
+
+    def __init__(self, file: TextIO | None, stream: TextIO, stream_level: int):
+        self._file, self._stream, self._stream_level = file, stream, stream_level
+        self._json = structlog.processors.JSONRenderer(sort_keys=True, default=str)
+
+    def __call__(self, logger: Any, name: str, event: structlog.types.EventDict) -> str:
+        if self._file is not None:
+            self._file.write(f"{self._json(logger, name, dict(event))}\n")
+            self._file.flush()
+        level = str(event.pop("level", "info"))
+        if _LEVELS.get(level, logging.INFO) >= self._stream_level:
+            self._stream.write(self._text(level, dict(event)))
+            self._stream.flush()
+        raise structlog.DropEvent
+
+    @staticmethod
+    def _text(level: str, event: dict[str, Any]) -> str:
+        event.pop("timestamp", None)
+        where = " ".join(str(event.pop(key)) for key in ("instrument", "date", "ab") if key in event)
+        message = event.pop("event", "")
+        rest = " ".join(f"{key}={value}" for key, value in event.items())
+        mark = {"warning": "warning: ", "error": "error: "}.get(level, "")
+        return " ".join(part for part in (where and f"[{where}]", f"{mark}{message}", rest) if part) + "\n"
+
+
+def set_up_logging(folder: Path | None, *, verbose: bool = False, stream: TextIO | None = None) -> None:
+    """Log JSON lines into `folder`, and warnings (or all, if verbose) to the terminal."""
+    file = None
+    if folder is not None:
+        file = (make_folder(folder) / "qcbench.jsonl").open("a", encoding="utf-8")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _Tee(file, stream or sys.stderr, logging.INFO if verbose else logging.WARNING),
+        ],
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of this process."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+@contextmanager
+def log_context(**bound: object) -> Iterator[None]:
+    """Bind instrument, date or AB to every line that is logged inside the block."""
+    with structlog.contextvars.bound_contextvars(**{key: str(value) for key, value in bound.items()}):
+        yield

@@ -1,0 +1,209 @@
+"""Settings of a workbench: one TOML file, overridden by the environment, validated, frozen.
+
+A key ``[section] name`` is overridden by the variable ``QCBENCH_SECTION_NAME``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qcbench.core.errors import SettingsError
+from qcbench.core.files import write_text
+
+FILE_NAME = "qcbench.toml"
+Through = Literal["scored", "certified", "ingested"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkbenchSection(_Section):
+    """Which instruments this workbench looks after."""
+
+    instruments: tuple[str, ...] = Field(min_length=1)
+
+
+class DatabaseSection(_Section):
+    """Where the state is kept: an SQLAlchemy URL, or nothing for SQLite inside the workbench."""
+
+    url: str = ""
+
+
+class ArchiveSection(_Section):
+    """Where raw frames come from and where certified products go."""
+
+    kind: str = "local"
+    path: Path = Path("archive")
+
+
+class SiteSection(_Section):
+    """The hour (UT) at which a DFO date starts."""
+
+    start_hour: int = Field(default=21, ge=0, le=23)
+
+
+class ProcessingSection(_Section):
+    """How recipes are run."""
+
+    engine: Literal["auto", "esorex", "python"] = "auto"
+    workers: int = Field(default=0, ge=0, description="0: one for each core")
+    timeout_s: float = Field(default=1800.0, gt=0)
+    min_free_mb: float = Field(default=500.0, ge=0)
+    template_timeout_min: float = Field(default=60.0, ge=0)
+    keep_raw: bool = True
+
+
+class CertificationSection(_Section):
+    """What is certified without a person, and what is offered for review."""
+
+    auto: bool = True
+    sample_fraction: float = Field(default=0.2, ge=0, le=1)
+    sample_seed: str = "qcbench"
+
+
+class AutoDailySection(_Section):
+    """How far the automatic part goes, and how far back it looks."""
+
+    through: Through = "scored"
+    open_days: int = Field(default=30, ge=1)
+
+
+class Settings(_Section):
+    """All settings of a workbench; `root` is the folder of the settings file."""
+
+    root: Path
+    workbench: WorkbenchSection
+    database: DatabaseSection = DatabaseSection()
+    archive: ArchiveSection = ArchiveSection()
+    site: SiteSection = SiteSection()
+    processing: ProcessingSection = ProcessingSection()
+    certification: CertificationSection = CertificationSection()
+    auto_daily: AutoDailySection = AutoDailySection()
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database.url or f"sqlite:///{self.root / 'qcbench.db'}"
+
+    @property
+    def archive_path(self) -> Path:
+        """The folder of a local archive, absolute."""
+        return self.root / self.archive.path
+
+
+def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:
+    """Read, override and validate the settings of the workbench in a folder.
+
+    Raises
+    ------
+    SettingsError
+        There is no settings file, it is not TOML, or a key or override is wrong; file and key are named.
+    """
+    path = root / FILE_NAME
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text())
+    except FileNotFoundError as err:
+        raise SettingsError(
+            f"{root}: not a workbench (no {FILE_NAME}). Make one: qcbench init {root}"
+        ) from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise SettingsError(f"{path}: not valid TOML: {err}. Mend the line and call again") from err
+    origins = _override(content, environ)
+    try:
+        return Settings.model_validate({**content, "root": root.resolve()})
+    except ValidationError as err:
+        raise SettingsError(_explain(path, err, origins)) from err
+
+
+def find_workbench(start: Path, environ: Mapping[str, str]) -> Path:
+    """Return the workbench folder: QCBENCH_WORKBENCH, else the nearest parent with a settings file."""
+    if named := environ.get("QCBENCH_WORKBENCH"):
+        return Path(named)
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder
+    return start
+
+
+def write_default_settings(root: Path, instruments: tuple[str, ...]) -> Path:
+    """Write a commented settings file with the defaults; return its path."""
+    path = root / FILE_NAME
+    names = ", ".join(f'"{name}"' for name in instruments)
+    return write_text(path, _TEMPLATE.format(names=names, seed=secrets.token_hex(8)))
+
+
+def _override(content: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    origins = {}
+    for section, field in Settings.model_fields.items():
+        kind = field.annotation
+        if not (isinstance(kind, type) and issubclass(kind, _Section)):
+            continue
+        for key in kind.model_fields:
+            name = f"QCBENCH_{section}_{key}".upper()
+            if name in environ:
+                value: Any = environ[name]
+                if key == "instruments":
+                    value = tuple(part for part in value.replace(",", " ").split() if part)
+                content.setdefault(section, {})[key] = value
+                origins[section, key] = name
+    return origins
+
+
+def _explain(path: Path, err: ValidationError, origins: Mapping[tuple[str, str], str]) -> str:
+    lines = []
+    for item in err.errors():
+        place = tuple(str(part) for part in item["loc"])
+        origin = origins.get((place[0], place[1])) if len(place) > 1 else None
+        where = f"environment variable {origin}" if origin else f"key {'.'.join(place)}"
+        lines.append(f"{path}: {where}: {item['msg']} (it is {item['input']!r})")
+    return "\n".join(lines)
+
+
+_TEMPLATE = """\
+# Settings of this workbench. Every key can be overridden by a variable QCBENCH_<SECTION>_<KEY>.
+
+[workbench]
+instruments = [{names}]
+
+[database]
+# An SQLAlchemy URL; empty: SQLite in this folder.
+url = ""
+
+[archive]
+kind = "local"
+# Raw frames come from <path>/raw, certified products go to <path>/products.
+path = "archive"
+
+[site]
+# Hour (UT) at which a DFO date starts.
+start_hour = 21
+
+[processing]
+# auto: esorex where it is installed and the recipe can run there, else the built-in Python recipes.
+engine = "auto"
+# 0: one worker for each core.
+workers = 0
+timeout_s = 1800
+min_free_mb = 500
+# A template that is not complete after this time is not waited for any longer.
+template_timeout_min = 60
+keep_raw = true
+
+[certification]
+# ABs whose scores are all green are certified without a person, but for a random sample.
+auto = true
+sample_fraction = 0.2
+sample_seed = "{seed}"
+
+[auto_daily]
+# scored: stop before certification; certified: certify what is green; ingested: also move, rename and ingest.
+through = "scored"
+open_days = 30
+"""

@@ -1,0 +1,64 @@
+"""QC0: the integrity of a frame, checked by the workbench itself before any recipe sees it.
+
+Recipes accept frames with missing keywords and rotten pixels and end well.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), section 6.1.1, second component.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from qcbench.fits.headers import FileHeader, Keys, read_header
+
+ALWAYS_NEEDED = ("ARCFILE", "MJD-OBS")
+
+
+def check_keys(keys: Keys, required: Iterable[str]) -> list[str]:
+    """Return what is wrong with the keys of a primary header, in words; nothing if all is well."""
+    problems = [f"key {key} is missing" for key in required if key not in keys]
+    for key in ("MJD-OBS", "EXPTIME"):
+        value = keys.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            problems.append(f"key {key} is not a number: {value!r}")
+    return problems
+
+
+def check_structure(header: FileHeader) -> list[str]:
+    """Return what the headers alone say against a file: cut short, or without any pixel."""
+    if header.is_truncated:
+        return [f"the file is truncated: {header.size} of {header.expected_size} bytes"]
+    if not any(hdu.is_image and hdu.shape for hdu in header.hdus):
+        return ["the file has no image"]
+    return []
+
+
+def check_frame(path: Path, required: Iterable[str]) -> list[str]:
+    """Return all that is wrong with a frame: structure, keys, and pixels against CHECKSUM and DATASUM.
+
+    Raises
+    ------
+    FrameError
+        The file is not readable as FITS at all.
+    """
+    header = read_header(path)
+    problems = check_structure(header) + check_keys(header.keys, required)
+    return problems if header.is_truncated else problems + _check_sums(path)
+
+
+def _check_sums(path: Path) -> list[str]:
+    problems = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
+            for hdu in hdus:
+                # 0: the sum is there and wrong; 2: there is none, so there is nothing to say
+                wrong = {"DATASUM": hdu.verify_datasum() == 0}
+                wrong["CHECKSUM"] = not wrong["DATASUM"] and hdu.verify_checksum() == 0
+                name = hdu.name or "the primary HDU"
+                problems += [f"{name} does not agree with its {key}" for key, bad in wrong.items() if bad]
+    return problems

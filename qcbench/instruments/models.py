@@ -1,0 +1,203 @@
+"""The files of an instrument pack as validated, frozen models."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qcbench.oca import RuleSet
+
+SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Scalar = str | int | float | bool
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineChoice(_Model):
+    """How one engine runs a recipe; `min_naxis` (pixels) is the smallest image that the recipe can take."""
+
+    engine: Literal["esorex", "python"]
+    recipe: str
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    min_naxis: int = 0
+    why: str = ""
+
+
+class RecipeConfig(_Model):
+    """The engines that can run a recipe, in the order of preference, and its time limit (s)."""
+
+    engines: tuple[EngineChoice, ...] = Field(min_length=1)
+    timeout_s: float | None = Field(default=None, gt=0)
+
+
+class SetupKey(_Model):
+    """A key that tells one setup from another, and how its value is shown."""
+
+    key: str
+    prefix: str = ""
+    decimals: int | None = None
+
+
+class InstrumentFile(_Model):
+    """``instrument.yaml``."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    instrume: tuple[str, ...] = Field(min_length=1)
+    code: str = Field(pattern=r"^[A-Z][A-Z0-9]$")
+    archive_prefix: str = Field(pattern=r"^[A-Z0-9]+$")
+    required_keys: tuple[str, ...] = ()
+    report_keys: tuple[str, ...] = ()
+    setups: dict[str, tuple[SetupKey, ...]] = Field(default_factory=dict)
+    recipes: dict[str, RecipeConfig] = Field(default_factory=dict)
+    saturation_adu: float | None = None
+
+
+class NameRule(_Model):
+    """How products of a PRO.CATG are named, and whether they are kept and archived."""
+
+    code: str = Field(pattern=r"^[A-Z][A-Z0-9_]{1,7}$")
+    parameters: tuple[SetupKey, ...] = ()
+    keep: bool = True
+    ingest: bool = True
+
+
+class NamesFile(_Model):
+    """``names.yaml``."""
+
+    products: dict[str, NameRule]
+
+
+class Column(_Model):
+    """A QC1 column: a QC parameter, or a key that filters.
+
+    `key` may hold ``{detector}``, the detector's name with dots as hyphens.
+    """
+
+    name: SqlName
+    key: str
+    unit: str
+    description: str
+    label: str = ""
+    kind: Literal["KPI", "HC", "CAL", "ENG", "FILTER"]
+    type: Literal["float", "integer", "text"] = "float"
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return self.label or self.name
+
+
+class Detectors(_Model):
+    """Where the values of each detector are: in its extension, or in the primary header under its name."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    found_in: Literal["extension", "primary"] = "extension"
+
+
+class TableSpec(_Model):
+    """A QC1 table: a flat table, about one for each raw type."""
+
+    raw_types: tuple[str, ...] = Field(min_length=1)
+    product: str
+    description: str
+    detectors: Detectors
+    columns: tuple[Column, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        names = [column.name for column in self.columns]
+        double = sorted({name for name in names if names.count(name) > 1})
+        if double:
+            raise ValueError(f"columns are named twice: {', '.join(double)}")
+        return self
+
+
+class Qc1File(_Model):
+    """``qc1.yaml``."""
+
+    tables: dict[SqlName, TableSpec]
+
+
+class Threshold(_Model):
+    """Limits that are in force from a date on, until the next one."""
+
+    valid_from: dt.date
+    low: float | None = None
+    high: float | None = None
+    why: str
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("a threshold needs low, high, or both")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high})")
+        return self
+
+
+class ParameterScore(_Model):
+    """Which limits a QC parameter is scored against, where, and what to do when it is red."""
+
+    table: str
+    parameter: str
+    detectors: tuple[str, ...] = ()
+    where: dict[str, Scalar] = Field(default_factory=dict)
+    thresholds: tuple[Threshold, ...] = Field(min_length=1)
+    remedy: str
+
+    def in_force(self, date: dt.date) -> Threshold | None:
+        """Return the threshold that is in force on a date; None before the first one."""
+        valid = [threshold for threshold in self.thresholds if threshold.valid_from <= date]
+        return max(valid, key=lambda threshold: threshold.valid_from) if valid else None
+
+
+class ScoresFile(_Model):
+    """``scores.yaml``."""
+
+    scores: tuple[ParameterScore, ...]
+
+
+@dataclass(frozen=True)
+class InstrumentPack:
+    """A pack: all its files, read and checked against each other."""
+
+    folder: Path
+    instrument: InstrumentFile
+    names: Mapping[str, NameRule]
+    tables: Mapping[str, TableSpec]
+    scores: tuple[ParameterScore, ...]
+    rules: RuleSet
+
+    @property
+    def name(self) -> str:
+        """Name of the instrument in qcbench."""
+        return self.instrument.name
+
+    def tables_of(self, raw_type: str) -> dict[str, TableSpec]:
+        """Return the QC1 tables that a raw type feeds."""
+        return {name: spec for name, spec in self.tables.items() if raw_type in spec.raw_types}
+
+    def setup_text(self, raw_type: str, keys: Mapping[str, object]) -> str:
+        """Return the setup of a raw type as people read it, such as ``DIT10 NDIT1``."""
+        parts = (setup_part(item, keys) for item in self.instrument.setups.get(raw_type, ()))
+        return " ".join(part for part in parts if part)
+
+
+def setup_part(item: SetupKey, keys: Mapping[str, object]) -> str:
+    """Return a setup key's value with its prefix; nothing where the key is missing."""
+    value = keys.get(item.key)
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        text = f"{value:.{item.decimals}f}" if item.decimals is not None else f"{value:g}"
+    else:
+        text = str(value)
+    return f"{item.prefix}{text}"

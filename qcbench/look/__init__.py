@@ -1,0 +1,1 @@
+"""The one look: tokens, marks, pages and the Bokeh figures of reports, web pages and apps."""

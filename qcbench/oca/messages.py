@@ -1,0 +1,104 @@
+"""Syntax errors in words: where the text stops making sense, and what could have stood there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lark import Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from qcbench.core.errors import RuleError
+
+_ARITHMETIC = frozenset({"PLUS", "MINUS", "TIMES", "OVER"})
+_COMPARISON = frozenset(
+    "EQUAL UNEQUAL ATMOST ATLEAST LESS MORE MAYBE LIKE REGEXP IS BETWEEN TRYBETWEEN".split()
+)
+_VALUE = frozenset({"NAME", "STRING", "NUMBER", "TRUE", "FALSE", "LPAR", "MINUS"})
+# Terminals that a reader thinks of as one thing; the first that fits names them.
+_GROUPS = (
+    (_COMPARISON, "a comparison operator"),
+    (_VALUE | {"NOT"}, "a condition"),
+    (_VALUE, "a key or a value"),
+)
+_WORDS = {
+    "NAME": "a name",
+    "STRING": "a quoted string",
+    "NUMBER": "a number",
+    "STRINGTYPE": "'string'",
+    "MINRET": "'minRet'",
+    "MAXRET": "'maxRet'",
+    "INPUT": "'inputFiles'",
+    "CALIB": "'calibFiles'",
+    "RAW": "'rawFiles'",
+    "ASSIGN": "'='",
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "LBRACE": "'{'",
+    "RBRACE": "'}'",
+    "COMMA": "','",
+    "SEMICOLON": "';'",
+    "$END": "the end of the file",
+}
+
+
+def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: str, source: str) -> RuleError:
+    """Turn what the parser says into a rule error with position, words and the line's text.
+
+    Parameters
+    ----------
+    error : UnexpectedInput
+        What the parser raised.
+    accepted : iterable of str
+        The terminals that could have stood there.
+    """
+    line, column, what = error.line, error.column, "something else"
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        written = text.rstrip()
+        line = written.count("\n") + 1
+        column = len(written) - written.rfind("\n")
+        what = "the end of the file"
+    elif isinstance(error, UnexpectedToken):
+        what = found(error.token)
+    elif isinstance(error, UnexpectedCharacters):
+        what = _bad_start(text[error.pos_in_stream :])
+    return rule_error(text, source, (line, column), in_words(accepted), what)
+
+
+def rule_error(text: str, source: str, place: tuple[int, int], expected: str, what: str) -> RuleError:
+    """Make a rule error of the form "expected …, found …" that shows the line.
+
+    Parameters
+    ----------
+    place : (int, int)
+        Line and column, from 1.
+    """
+    line, column = place
+    shown = text.split("\n")[line - 1].strip()
+    return RuleError(source, line, column, f"expected {expected}, found {what}, in: {shown}")
+
+
+def found(token: Token) -> str:
+    """Name a token as it stands in the text."""
+    return str(token) if token.type == "STRING" else f"'{token}'"
+
+
+def in_words(accepted: Iterable[str]) -> str:
+    """Say which terminals could have stood at a place."""
+    expected = frozenset(accepted)
+    if expected >= {"IF", "SELECT", "ACTION"}:
+        return "a rule ('if', 'select execute' or 'action')"
+    if "PLUS" in expected:  # possible after every value, and hardly ever what is missing
+        expected -= _ARITHMETIC
+    words = []
+    for members, name in _GROUPS:
+        if members <= expected:
+            words.append(name)
+            expected -= members
+    words += sorted(_WORDS.get(terminal, f"'{terminal.lower()}'") for terminal in expected)
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _bad_start(rest: str) -> str:
+    if rest.startswith('"'):
+        return "a string that is not closed on its line"
+    return f"'{rest[:1]}'"

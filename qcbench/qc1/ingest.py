@@ -1,0 +1,102 @@
+"""From product headers to rows of QC1 tables (the handbook's writeQC and qc1Ingest).
+
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.4 and 6.2.1.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, insert
+from sqlalchemy.engine import Connection
+
+from qcbench.core.errors import FrameError
+from qcbench.fits import FileHeader, Keys, Value
+from qcbench.instruments import Column, TableSpec
+from qcbench.qc1.tables import qc1_table
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The QC parameters of one detector in one product.
+
+    Attributes
+    ----------
+    values : Mapping[str, Value | None]
+        By column; None where the product has not got the key.
+    """
+
+    detector: str
+    values: Mapping[str, Value | None]
+
+
+def measure(header: FileHeader, spec: TableSpec) -> list[Measurement]:
+    """Read the QC parameters of each detector from the headers of a product.
+
+    A detector that the product has not got is passed over.
+
+    Raises
+    ------
+    FrameError
+        The product has none of the detectors, or a value is not of its column's type.
+    """
+    extensions = {hdu.name: hdu.keys for hdu in header.hdus}
+    found = []
+    for detector in spec.detectors.names:
+        own = extensions.get(detector) if spec.detectors.found_in == "extension" else {}
+        if own is None:
+            continue
+        values = {
+            column.name: _value(header.path, column, detector, own, header.keys) for column in spec.columns
+        }
+        if any(values[column.name] is not None for column in spec.columns if column.kind != "FILTER"):
+            found.append(Measurement(detector, values))
+    if not found:
+        raise FrameError(
+            header.path,
+            f"no QC parameter of detectors {', '.join(spec.detectors.names)} in its headers",
+            "Compare the keys in the product with qc1.yaml of the instrument",
+        )
+    return found
+
+
+def ingest(
+    connection: Connection,
+    name: str,
+    spec: TableSpec,
+    measurements: Sequence[Measurement],
+    *,
+    ab_name: str,
+    product: str,
+    dfo_date: dt.date,
+    mjd_obs: float,
+) -> None:
+    """Put measurements into a QC1 table, in the caller's transaction; those of the same AB are replaced."""
+    table = qc1_table(name, spec)
+    connection.execute(delete(table).where(table.c.ab_name == ab_name))
+    fixed: dict[str, Any] = {
+        "ab_name": ab_name,
+        "product": product,
+        "dfo_date": dfo_date,
+        "mjd_obs": mjd_obs,
+    }
+    rows = [{**fixed, "detector": item.detector, **item.values} for item in measurements]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _value(path: Path, column: Column, detector: str, own: Keys, primary: Keys) -> Value | None:
+    key = column.key.replace("{detector}", detector.replace(".", "-"))
+    value = own.get(key, primary.get(key))
+    if value is None:
+        return None
+    if column.type == "text":
+        return str(value)
+    try:
+        return float(value) if column.type == "float" else int(value)
+    except ValueError as err:
+        raise FrameError(path, f"key {key} is not a number: {value!r}") from err

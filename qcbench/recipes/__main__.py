@@ -1,0 +1,28 @@
+"""The command line of the recipes: ``run JOB.json`` and ``list``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from qcbench.recipes.running import list_recipes, run_job
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m qcbench.recipes", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the recipe of a job file")
+    run.add_argument("job", type=Path, metavar="JOB.json")
+    commands.add_parser("list", help="print the recipes as JSON")
+    given = parser.parse_args(arguments)
+    if given.command == "list":
+        sys.stdout.write(list_recipes() + "\n")
+        return 0
+    return run_job(given.job)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

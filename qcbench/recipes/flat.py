@@ -1,0 +1,184 @@
+"""Recipe ``flat``: master flat and bad-pixel map from one or more flats."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcbench.recipes.combine import combine
+from qcbench.recipes.failures import bad_parameter, unusable
+from qcbench.recipes.frames import Detector, Frame, Image, check_alike, image_like, load_stack
+from qcbench.recipes.job import Run
+from qcbench.recipes.masters import COMBINATION
+from qcbench.recipes.noise import cell_moments, cells, clipped
+from qcbench.recipes.products import QC, Product, Unit, image_unit
+from qcbench.recipes.recipe import Input, Parameter, Recipe
+
+log = logging.getLogger(__name__)
+_CELL = 64
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The normalised flat of one detector, its mask and its QC parameters."""
+
+    detector: Detector
+    image: Image
+    bad: NDArray[np.uint8]
+    qc: list[QC]
+    mask_qc: list[QC]
+
+
+def make(run: Run) -> list[Product]:
+    """Combine flats within the level limits, each scaled to the mean level, and normalise to median 1.
+
+    Saturated samples are left out; a pixel without any sample is NaN in the flat and 1 in the mask.
+    """
+    if not run.number("lthr") < run.number("hthr"):
+        raise bad_parameter(f"lthr ({run.number('lthr'):g}) is not below hthr ({run.number('hthr'):g})")
+    everything = run.frames("raw_tags")
+    check_alike(everything)
+    dark = run.calibration("dark_tag", "bias_tag")
+    frames = _within_levels(everything, run.number("lthr"), run.number("hthr"))
+    flats = [_flat(run, frames, detector, dark) for detector in frames[0].detectors]
+    calibrations = [dark] if dark else []
+    units = [image_unit(flat.detector, flat.image, flat.qc, "") for flat in flats]
+    products = [Product(run.text("product_category"), frames, units, calibrations)]
+    if run.flag("bpm"):
+        masks: list[Unit] = [image_unit(flat.detector, flat.bad, flat.mask_qc, "") for flat in flats]
+        products.append(Product(run.text("bpm_category"), frames, masks, calibrations))
+    return products
+
+
+def _within_levels(frames: list[Frame], low: float, high: float) -> list[Frame]:
+    kept, told = [], []
+    for frame in frames:
+        medians = [np.nanmedian(frame.image(detector.name)) for detector in frame.detectors]
+        level = float(np.mean(medians))
+        told.append(f"{frame.path.name} {level:.0f}")
+        if low <= level <= high:
+            kept.append(frame)
+        else:
+            log.warning(
+                "%s: level %.0f adu is outside of %g to %g: rejected", frame.path.name, level, low, high
+            )
+    if not kept:
+        raise unusable(
+            f"No images within thresholds {low:g} and {high:g} adu (lthr, hthr): levels are {', '.join(told)}"
+        )
+    return kept
+
+
+def _flat(run: Run, frames: list[Frame], detector: Detector, dark: Frame | None) -> Flat:
+    stack = load_stack(frames, detector.name)
+    raw_levels = np.array([float(np.nanmedian(image)) for image in stack])
+    stack[stack >= run.number("saturation")] = np.nan
+    if dark:
+        stack -= image_like(dark, detector)
+    levels = np.array([float(np.nanmedian(image)) for image in stack])
+    if not (levels > 0.0).all():
+        raise unusable(f"{detector.name}: a flat has no light above the dark, or is saturated all over")
+    stack *= (levels.mean() / levels).astype(np.float32)[:, None, None]
+    combined = combine(stack, run.text("combtype"), run.number("thresh")).image
+    noise = _photon_noise(stack, levels)
+    norm = float(np.nanmedian(combined))
+    image = combined / np.float32(norm)
+    bad = _bad_pixels(image, run.number("bad_dev"))
+    log.info("%s: %d frames, level %.1f adu, %d bad pixels", detector.name, len(frames), norm, bad.sum())
+    norm_qc = QC("FLAT NORM", norm, "[adu] Median value before normalisation")
+    mask_qc = [
+        norm_qc,
+        QC("FLAT NBADPIX", int(bad.sum()), "[pix] Number of bad pixels detected"),
+        QC("BADFRAC", float(bad.mean()), "[] Fraction of bad pixels detected"),
+    ]
+    qc = [norm_qc, QC("FLATRMS", clipped(image).std, "[] RMS of output flat"), *_level_qc(raw_levels)]
+    return Flat(detector, image, bad, qc + _noise_qc(levels, noise) + mask_qc[1:], mask_qc)
+
+
+def _bad_pixels(image: Image, deviation: float) -> NDArray[np.uint8]:
+    """Flag what is undefined or differs from the median of its cell by more than a fraction of it."""
+    side = min(_CELL, *image.shape)
+    medians, _ = cell_moments(cells(image, side))
+    grid = medians.reshape(image.shape[0] // side, image.shape[1] // side)
+    rows = np.minimum(np.arange(image.shape[0]) // side, grid.shape[0] - 1)
+    cols = np.minimum(np.arange(image.shape[1]) // side, grid.shape[1] - 1)
+    local = grid[rows][:, cols]
+    good = np.abs(image - local) <= deviation * np.abs(local)
+    return np.asarray(~good, dtype=np.uint8)
+
+
+def _photon_noise(scaled: Image, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the noise of each frame (ADU, at its own level) from differences of neighbours; NaN for one
+    frame.
+
+    Scaled to a common level A, a frame of level L has the variance A^2 / (g L); so a difference gives 1 / g.
+    """
+    mean = float(levels.mean())
+    inverse_gain = [
+        clipped(second - first).std ** 2 / (mean**2 * (1.0 / a + 1.0 / b))
+        for first, second, a, b in zip(scaled[:-1], scaled[1:], levels[:-1], levels[1:], strict=True)
+    ]
+    if not inverse_gain:
+        return np.full(len(levels), np.nan)
+    return cast("NDArray[np.float64]", np.sqrt(np.median(inverse_gain) * levels))
+
+
+def _level_qc(levels: NDArray[np.float64]) -> list[QC]:
+    low, high = float(levels.min()), float(levels.max())
+    return [
+        QC("FLAT MEDMIN", low, "[adu] Ensemble minimum of the raw medians"),
+        QC("FLAT MEDMAX", high, "[adu] Ensemble maximum of the raw medians"),
+        QC("FLAT MEDMEAN", float(levels.mean()), "[adu] Ensemble average of the raw medians"),
+        QC("FLAT MEDMED", float(np.median(levels)), "[adu] Ensemble median of the raw medians"),
+        QC("FLAT MEDSTDEV", _deviation(levels), "[adu] Ensemble sigma of the raw medians"),
+        QC("FLUX RATIO", high / low if low > 0.0 else np.nan, "[] Ratio of highest and lowest raw median"),
+        QC("FLATRNG", high - low, "[adu] Ensemble range of the raw medians"),
+    ]
+
+
+def _deviation(levels: NDArray[np.float64]) -> float:
+    return float(levels.std(ddof=1)) if len(levels) > 1 else 0.0
+
+
+def _noise_qc(levels: NDArray[np.float64], noise: NDArray[np.float64]) -> list[QC]:
+    ratio = float(np.sqrt(np.sum((levels / noise) ** 2)))
+    return [
+        QC("TWIPHOT", float(np.median(noise)), "[adu] Estimated photon noise of a frame"),
+        QC("TWISNRATIO", ratio, "[] Estimated S/N ratio of the sum of all frames"),
+    ]
+
+
+RECIPE = Recipe(
+    name="flat",
+    version="1.0",
+    summary="Combine flats into a normalised master flat and a bad-pixel map",
+    inputs=(
+        Input("raw_tags", required=True, minimum=1, description="Raw flats"),
+        Input("dark_tag", required=False, minimum=0, description="Master dark to subtract"),
+        Input("bias_tag", required=False, minimum=0, description="Master bias to subtract, if no dark"),
+    ),
+    parameters=(
+        Parameter("raw_tags", "FLAT", "Tags of the raw frames, comma-separated"),
+        Parameter("dark_tag", "MASTER_DARK", "Tags of a master dark"),
+        Parameter("bias_tag", "MASTER_BIAS", "Tags of a master bias"),
+        Parameter("product_category", "MASTER_FLAT", "PRO CATG of the flat"),
+        Parameter("bpm_category", "MASTER_BPM", "PRO CATG of the bad-pixel map"),
+        Parameter("bpm", True, "Write the bad-pixel map"),
+        Parameter("lthr", 4000.0, "Low rejection threshold for underexposed images (adu)"),
+        Parameter("hthr", 30000.0, "High rejection threshold for overexposed images (adu)"),
+        Parameter("saturation", 65000.0, "Samples of this level (adu) or more are left out", minimum=1.0),
+        Parameter(
+            "bad_dev",
+            0.3,
+            "Pixels that deviate by this fraction from their surroundings are bad",
+            minimum=0.0,
+        ),
+        *COMBINATION,
+    ),
+    products=("product_category", "bpm_category"),
+    function=make,
+)

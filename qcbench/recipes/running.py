@@ -1,0 +1,84 @@
+"""One recipe run: log, products, list of products, exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import qcbench
+from qcbench.core.errors import FileWriteError
+from qcbench.core.files import write_text
+from qcbench.recipes import registry
+from qcbench.recipes.failures import Code, RecipeRunError
+from qcbench.recipes.job import Job, Run, load_job
+from qcbench.recipes.products import write_product
+
+PRODUCTS_FILE = "products.json"
+log = logging.getLogger(__name__)
+
+
+def list_recipes() -> str:
+    """Return the description of all recipes as JSON text."""
+    return json.dumps([registry.get(name).describe() for name in registry.names()], indent=2)
+
+
+def run_job(path: Path) -> int:
+    """Run the job of a file and return the exit code: 0, or that of the failure, told on stderr."""
+    _set_up_log()
+    begin = time.perf_counter()
+    name = "job"
+    try:
+        job = load_job(path)
+        name = job.recipe
+        _run(job)
+    except RecipeRunError as err:
+        return _fail(err, err.code, name)
+    except FileWriteError as err:
+        return _fail(err, Code.NOT_WRITTEN, name)
+    except MemoryError as err:
+        return _fail(err, Code.UNUSABLE_FRAMES, name)
+    log.info("Recipe took %.3f seconds", time.perf_counter() - begin)
+    return Code.OK
+
+
+def _run(job: Job) -> None:
+    # A list of an earlier try must not stand beside the products of one that failed.
+    (job.output_dir / PRODUCTS_FILE).unlink(missing_ok=True)
+    recipe = registry.get(job.recipe)
+    run = Run(job, recipe.version, recipe.settle(job.parameters))
+    log.info(
+        "Recipe %s %s for %s; qcbench %s, Python %s",
+        recipe.name, recipe.version, job.instrument_recipe, qcbench.__version__, platform.python_version(),
+    )  # fmt: skip
+    log.info("Parameters: %s", ", ".join(f"{name}={value}" for name, value in run.parameters.items()))
+    used = {tag for item in recipe.inputs for tag in run.tags(item.parameter)}
+    for line in job.sof:
+        log.info("Frame %s %s%s", line.path, line.tag, "" if line.tag in used else " (not used)")
+    written = []
+    for product in recipe.function(run):
+        name = write_product(product, run)
+        log.info("Created product %s (%s)", name, product.category)
+        written.append({"name": name, "category": product.category})
+    write_text(job.output_dir / PRODUCTS_FILE, json.dumps(written, indent=2) + "\n")
+
+
+def _set_up_log() -> None:
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format="%(asctime)s [%(levelname)7s] %(name)s: %(message)s"
+    )
+    logging.captureWarnings(True)
+
+
+def _fail(err: Exception, code: Code, recipe: str) -> int:
+    where = traceback.extract_tb(err.__traceback__)[-1]
+    text = " ".join(str(err).split()) or type(err).__name__
+    log.error("%s", text)
+    sys.stderr.write(
+        f"[1/1] '{text}' ({code.value}) at {recipe}:{Path(where.filename).stem}:{where.lineno}\n"
+    )
+    return code

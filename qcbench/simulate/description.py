@@ -1,0 +1,304 @@
+"""The description of a simulated observatory: a pack's ``simulate.yaml``, read and validated."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qcbench.core.errors import PackError
+
+Scalar = bool | int | float | str
+KeyValue = Scalar | tuple[Scalar, ...]
+Pair = tuple[float, float]
+Quantity = Literal[
+    "exptime",
+    "exptime_total",
+    "ndit",
+    "offset_x",
+    "offset_y",
+    "start_x",
+    "start_y",
+    "n_x",
+    "n_y",
+    "valid_x",
+    "valid_y",
+    "prescan_x",
+    "prescan_y",
+    "overscan_x",
+    "overscan_y",
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Drift(_Part):
+    """How one property of a detector changes, as fractions of its nominal value."""
+
+    per_night: float = 0.0
+    seasonal: float = 0.0
+    jitter: float = 0.0
+
+
+class Drifts(_Part):
+    """The drift of each property of a detector; `level` is that of the light that reaches it."""
+
+    gain: Drift = Drift()
+    ron: Drift = Drift()
+    bias: Drift = Drift()
+    dark_current: Drift = Drift()
+    n_hot: Drift = Drift()
+    level: Drift = Drift()
+
+
+class Detector(_Part):
+    """One detector at its nominal values.
+
+    Attributes
+    ----------
+    name : str
+        EXTNAME, and the detector's name in the truth table.
+    size, prescan, overscan : tuple of int
+        Pixels as read out along x and y, pre- and overscan included.
+    gain : float
+        e-/adu.
+    ron : float
+        Readout noise of one readout, adu.
+    bias : float
+        Reset level, adu: a constant without photon noise.
+    dark_current : float
+        adu/s.
+    n_hot : int
+        Hot pixels of the whole detector.
+    reference_pixel : tuple of float
+        FITS pixel of the full detector on which the pointing falls.
+    """
+
+    name: str
+    number: int
+    size: tuple[int, int]
+    prescan: tuple[int, int] = (0, 0)
+    overscan: tuple[int, int] = (0, 0)
+    gain: float = Field(gt=0)
+    ron: float = Field(gt=0)
+    bias: float = Field(ge=0)
+    dark_current: float = Field(ge=0)
+    n_hot: int = Field(ge=0)
+    reference_pixel: Pair
+    keys: dict[str, Scalar] = {}
+    drift: Drifts = Drifts()
+
+
+class Dark(_Part):
+    """Nothing but the detector: darks and biases."""
+
+    kind: Literal["dark"]
+
+
+class Flat(_Part):
+    """Even light: `level` (adu) has a value an exposure, 0 for a closed shutter; `pattern` is the filter."""
+
+    kind: Literal["flat"]
+    level: tuple[float, ...]
+    pattern: str = ""
+    ripple: float = 0.02
+    pixel_spread: float = 0.005
+
+
+class FieldOfStars(_Part):
+    """Stars on a sky of `sky` adu; fluxes are total adu of one integration, `sigma` is in pixels."""
+
+    kind: Literal["field"]
+    sky: float = Field(ge=0)
+    n_stars: int = Field(ge=0)
+    flux: Pair
+    sigma: float = Field(gt=0)
+    target_flux: float = 0.0
+
+
+class Arc(_Part):
+    """Emission lines along x, at rows of the full detector, with peaks in adu; the dispersion is along y."""
+
+    kind: Literal["arc"]
+    background: float = Field(ge=0)
+    lines: tuple[Pair, ...]
+    sigma: float = Field(gt=0)
+    tilt: float = 0.0
+
+
+Scene = Annotated[Dark | Flat | FieldOfStars | Arc, Field(discriminator="kind")]
+
+
+class Target(_Part):
+    """Where the telescope points (degrees, J2000)."""
+
+    name: str
+    ra: float
+    dec: float
+
+
+class Template(_Part):
+    """One template of a night: `nexp` exposures that start `hour` hours after the DFO date does.
+
+    A tuple holds one value an exposure.
+    """
+
+    id: str
+    name: str
+    hour: float = Field(ge=0, lt=24)
+    nexp: int = Field(gt=0)
+    label: str
+    raw_type: str | tuple[str, ...]
+    catg: str
+    type: str | tuple[str, ...]
+    tech: str
+    exptime: float = Field(ge=0)
+    ndit: int = Field(default=1, gt=0)
+    overhead: float = Field(default=3.0, gt=0)
+    scene: Scene
+    target: Target | None = None
+    offsets: tuple[Pair, ...] = ()
+    keys: dict[str, KeyValue] = {}
+
+    @model_validator(mode="after")
+    def _one_value_an_exposure(self) -> Template:
+        rows: dict[str, object] = {"raw_type": self.raw_type, "type": self.type, **self.keys}
+        rows["offsets"] = self.offsets or None
+        if isinstance(self.scene, Flat):
+            rows["scene.level"] = self.scene.level
+        for name, row in rows.items():
+            if isinstance(row, tuple) and len(row) != self.nexp:
+                raise ValueError(
+                    f"{name} has {len(row)} values; a template of nexp={self.nexp} needs {self.nexp}"
+                )
+        if self.hour * 3600 + self.duration >= 23.8 * 3600:
+            raise ValueError("the template would run past the end of the DFO date; start it earlier")
+        return self
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first exposure to the end of the last."""
+        return self.nexp * (self.exptime * self.ndit + self.overhead)
+
+
+class Varying(_Part):
+    """A keyword that changes from template to template around a mean (ambient conditions)."""
+
+    mean: float
+    spread: float = Field(ge=0)
+    digits: int = 2
+
+
+class Description(_Part):
+    """A simulated observatory: site, detectors, keywords and the templates of a night.
+
+    Attributes
+    ----------
+    computed, detector_computed : dict
+        Keywords of the primary header, and of each detector's, that follow from the exposure.
+    epoch : datetime.date
+        Night on which all detectors have their nominal values.
+    service_interval : int
+        Nights after which an intervention brings the detectors back to nominal.
+    saturation : float
+        adu at which every pixel stops counting.
+    """
+
+    instrume: str
+    prefix: str
+    layout: Literal["extensions", "primary"]
+    pixels: Literal["int32", "uint16"]
+    wcs: Literal["sky", "pixel"]
+    pixel_scale: float = Field(gt=0)
+    binning: tuple[int, int] = (1, 1)
+    saturation: float = Field(gt=0)
+    latitude: float
+    longitude: float
+    epoch: dt.date
+    service_interval: int = Field(default=730, gt=0)
+    date_digits: int = Field(default=3, ge=3, le=6)
+    keys: dict[str, Scalar] = {}
+    varying: dict[str, Varying] = {}
+    computed: dict[str, Quantity] = {}
+    detector_keys: dict[str, Scalar] = {}
+    detector_computed: dict[str, Quantity] = {}
+    detectors: tuple[Detector, ...] = Field(min_length=1)
+    templates: tuple[Template, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Description:
+        if self.layout == "primary" and len(self.detectors) != 1:
+            raise ValueError(
+                f"layout 'primary' holds one detector, not {len(self.detectors)}; use 'extensions'"
+            )
+        for what in ("name", "number"):
+            if len({getattr(d, what) for d in self.detectors}) != len(self.detectors):
+                raise ValueError(f"two detectors have the same {what}")
+        if [t.hour for t in self.templates] != sorted(t.hour for t in self.templates):
+            raise ValueError("templates must stand in the order of their hour")
+        return self
+
+
+def load_description(path: Path) -> Description:
+    """Read and validate a ``simulate.yaml``.
+
+    Raises
+    ------
+    PackError
+        The file is missing, is not YAML, or holds something else than expected; names file, line and key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise PackError(path, f"can't be read: {err}. Name the simulate.yaml of an instrument pack") from err
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        mark = getattr(err, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else None
+        raise PackError(path, f"is not YAML: {getattr(err, 'problem', err)}", line=line) from err
+    # Top-level names with a dot hold shared pieces for YAML anchors.
+    pieces = (
+        {k: v for k, v in content.items() if not str(k).startswith(".")}
+        if isinstance(content, dict)
+        else content
+    )
+    try:
+        return Description.model_validate(pieces)
+    except ValidationError as err:
+        raise _pack_error(path, tree, err) from err
+
+
+def _pack_error(path: Path, tree: yaml.Node | None, err: ValidationError) -> PackError:
+    first = err.errors()[0]
+    line, names = _locate(tree, first["loc"])
+    more = f" (and {err.error_count() - 1} more)" if err.error_count() > 1 else ""
+    shown = first["input"] if isinstance(first["input"], Scalar) else None
+    got = f", not {shown!r}" if shown is not None else ""
+    return PackError(path, f"{first['msg']}{got}{more}", line=line, key=".".join(names) or None)
+
+
+def _locate(tree: yaml.Node | None, loc: tuple[Any, ...]) -> tuple[int | None, list[str]]:
+    """Follow a pydantic location down the YAML tree, as far as it goes."""
+    node, line, names = tree, tree.start_mark.line + 1 if tree else None, []
+    for step in loc:
+        below: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(step)]
+            if found:
+                line, below = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            below = node.value[step]
+            line = below.start_mark.line + 1
+        if below is not None:
+            node = below
+            names.append(str(step))
+        elif isinstance(node, yaml.MappingNode) and step == loc[-1]:
+            names.append(str(step))
+    return line, names

@@ -1,0 +1,33 @@
+"""The database that holds all state: typed models, migrations, and the life of an AB."""
+
+from qcbench.store.database import Store
+from qcbench.store.models import (
+    ABCalibration,
+    ABInput,
+    ArchiveFile,
+    AssociationBlock,
+    Comment,
+    Decision,
+    Event,
+    Frame,
+    Product,
+    Score,
+)
+from qcbench.store.states import ABState, advance, record_event
+
+__all__ = [
+    "ABCalibration",
+    "ABInput",
+    "ABState",
+    "ArchiveFile",
+    "AssociationBlock",
+    "Comment",
+    "Decision",
+    "Event",
+    "Frame",
+    "Product",
+    "Score",
+    "Store",
+    "advance",
+    "record_event",
+]

@@ -1,0 +1,141 @@
+"""Connections to the database: SQLite in WAL mode by default, or any URL.
+
+A `read` never waits for a writer; a `write` takes the writer's place at its start, so that two writers queue
+up instead of failing halfway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from qcbench.core.errors import StoreError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_TIMEOUT_MS = 60_000
+
+
+class Store:
+    """The database of a workbench.
+
+    Parameters
+    ----------
+    url : str
+        An SQLAlchemy URL.
+    """
+
+    def __init__(self, url: str):
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._reader = _engine(url, "BEGIN")
+        self._writer = _engine(url, "BEGIN IMMEDIATE") if self.is_sqlite else self._reader
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that reads."""
+        return self._reader
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session whose changes are thrown away."""
+        with self._errors(), Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Give a session that is committed when the block ends well, and rolled back when not."""
+        with self._errors(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Give a writing connection (for Core statements), committed when the block ends well."""
+        with self._errors(), self._writer.begin() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the database to the newest schema; a new one is made."""
+        with self._errors(), self._writer.begin() as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Make sure that the database is there and of this version.
+
+        Raises
+        ------
+        StoreError
+            It can't be opened, has no schema, or has another one.
+        """
+        with self._errors(), self._reader.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+        wanted = ScriptDirectory.from_config(_config()).get_current_head()
+        if present != wanted:
+            state = f"has schema {present}" if present else "has no tables"
+            raise StoreError(
+                f"{self.url}: the database {state}, {wanted} is needed. Call: qcbench init --upgrade"
+            )
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as err:
+            raise StoreError(f"{self.url}: {err.orig}. {_remedy(str(err.orig))}") from err
+        except DBAPIError as err:
+            raise StoreError(f"{self.url}: {err.orig}. Nothing was changed") from err
+
+
+def _remedy(problem: str) -> str:
+    if "locked" in problem:
+        return f"Another process kept it for over {BUSY_TIMEOUT_MS // 1000} s: wait for it and call again"
+    if "full" in problem:
+        return "Free space on its volume and call again; nothing was lost"
+    if "readonly" in problem:
+        return "Make the file and its folder writable for this user and call again"
+    return "Check that it exists and can be reached: qcbench doctor"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _engine(url: str, begin: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    # the driver must not open transactions by itself: the "begin" listener does, in the wanted mode
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
