@@ -1,6 +1,6 @@
 """Instrument packs: all that qcbench knows of an instrument, as data."""
 
-from qcbench.instruments.loading import available_packs, find_pack, load_pack
+from qcbench.instruments.loading import available_packs, find_pack, load_pack, product_category
 from qcbench.instruments.models import (
     Column,
     EngineChoice,
@@ -24,4 +24,5 @@ __all__ = [
     "available_packs",
     "find_pack",
     "load_pack",
+    "product_category",
 ]

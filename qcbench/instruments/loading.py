@@ -18,7 +18,7 @@ from qcbench.instruments.models import (
     Qc1File,
     ScoresFile,
 )
-from qcbench.oca import RuleSet, load_rules
+from qcbench.oca import Product, RuleSet, load_rules
 
 BUILT_IN = Path(__file__).parent
 _M = TypeVar("_M", bound=BaseModel)
@@ -88,6 +88,9 @@ def read_yaml(path: Path, model: type[_M]) -> _M:
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         raise PackError(path, f"not valid YAML: {err.problem or err.context}", line=line) from err
+    if isinstance(content, dict):
+        # names that start with a dot hold pieces that are used again below
+        content = {key: value for key, value in content.items() if not str(key).startswith(".")}
     try:
         return model.model_validate(content)
     except ValidationError as err:
@@ -115,6 +118,13 @@ def _line_of(node: yaml.Node | None, place: tuple[str | int, ...]) -> int | None
     return line
 
 
+def product_category(product: Product) -> str:
+    """Return the PRO.CATG of a product of an action; its name where the rules say none."""
+    assigned = dict(product.keys).get("PRO.CATG")
+    value = assigned.evaluate({}, {}) if assigned else None
+    return str(value) if value is not None else product.name
+
+
 def _contradictions(pack: InstrumentPack) -> Iterator[PackError]:
     scores = pack.folder / "scores.yaml"
     for score in pack.scores:
@@ -140,7 +150,7 @@ def _undefined(pack: InstrumentPack, rules: RuleSet) -> Iterator[PackError]:
             problem = f"recipe '{action.recipe}' of rules.oca, line {action.line}, is not configured"
             yield PackError(pack.folder / "instrument.yaml", problem, key="recipes")
         for product in action.products:
-            category = product.category
+            category = product_category(product)
             if category not in pack.names:
                 yield PackError(
                     pack.folder / "names.yaml", f"product '{category}' has no name", key="products"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from bokeh.models import (
     ResetTool,
     SaveTool,
 )
-from bokeh.models.annotations import ColorBar, Title
+from bokeh.models.annotations import Title
 from bokeh.palettes import gray
 from bokeh.plotting import figure
 from numpy.typing import NDArray
@@ -66,7 +65,8 @@ def image_grid(
         Text below each image; None says name, median and saturated part.
     """
     check_images(images)
-    mapper = _mapper(*(widened(*lower_upper) if lower_upper else zscale_cuts(images)))
+    low, high = widened(*lower_upper) if lower_upper else zscale_cuts(images)
+    mapper = LinearColorMapper(palette=gray(256), low=low, high=high, nan_color=SERIES[0])
     side = grid_side(len(images), max_side)
     texts = labels if labels is not None else [_label(image) for image in images]
     n_columns = _n_columns(len(images))
@@ -86,9 +86,9 @@ def image_grid(
         sizing_mode="scale_width",
         toolbar_options={"logo": None, "autohide": True},
     )
-    grid.spacing = 8
+    grid.update(spacing=8)
     grid.styles = {"max-width": f"{(width + 8) * n_columns + 30}px"}
-    return column(grid, _colour_bar(mapper, images[0].unit), sizing_mode="stretch_width")
+    return column(grid, _colour_bar(mapper, low, high, images[0].unit), sizing_mode="stretch_width")
 
 
 def ratio_or_difference(
@@ -159,10 +159,6 @@ def _n_columns(n_images: int) -> int:
     return 4 if n_images <= 8 else 8
 
 
-def _mapper(low: float, high: float) -> LinearColorMapper:
-    return LinearColorMapper(palette=gray(256), low=low, high=high, nan_color=SERIES[0])
-
-
 def _coloured(mapper: LinearColorMapper) -> dict[str, Any]:
     # Bokeh takes it, and its own typing does not know it.
     return {"color_mapper": mapper}
@@ -201,23 +197,24 @@ def _draw(made: figure, image: DetectorImage, mapper: LinearColorMapper, side: i
     made.add_tools(hover([("", "@name"), ("x, y", "$x{0}, $y{0}"), ("value", value)], renderers=[drawn]))
 
 
-def _colour_bar(mapper: LinearColorMapper, unit: str) -> figure:
+def _colour_bar(mapper: LinearColorMapper, low: float, high: float, unit: str) -> figure:
+    # The text of Bokeh's own ColorBar is out of reach of the page's stylesheet: unreadable on a dark page.
     made = figure(
-        height=40, width=380, toolbar_location=None, tools="", min_border=0, outline_line_color=None
+        x_range=Range1d(start=low, end=high),
+        width=380,
+        height=52,
+        min_border=0,
+        min_border_top=6,
+        min_border_right=24,
+        tools="",
+        toolbar_location=None,
     )
-    made.axis.visible = False
+    ramp = [np.linspace(low, high, 256, dtype=np.float32)[np.newaxis, :]]
+    made.image(ramp, x=low, y=0, dw=high - low, dh=1, **_coloured(mapper))
+    made.y_range = Range1d(start=0, end=1)
+    made.yaxis.visible = False
     made.grid.visible = False
-    made.frame_height = 1
-    nothing = [np.full((1, 1), math.nan, dtype=np.float32)]
-    made.image(nothing, x=0, y=0, dw=1, dh=1, alpha=0, **_coloured(mapper))
-    bar = ColorBar(
-        color_mapper=mapper,
-        orientation="horizontal",
-        height=8,
-        padding=4,
-        ticker=BasicTicker(desired_num_ticks=6),
-        title=plain(unit) if unit else None,
-        title_standoff=2,
-    )
-    made.add_layout(bar, "below")
+    made.xaxis.ticker = BasicTicker(desired_num_ticks=6)
+    made.xaxis.axis_label = plain(unit)
+    made.xaxis.axis_label_standoff = 0
     return made

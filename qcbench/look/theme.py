@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bokeh.embed import components as embed_components
-from bokeh.models import HoverTool, LayoutDOM, PlainText, WheelZoomTool
+from bokeh.models import HoverTool, InlineStyleSheet, LayoutDOM, PlainText, WheelZoomTool
 from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 from bokeh.themes import Theme
@@ -18,14 +18,15 @@ _SMALL = "11px"
 
 
 def bokeh_theme() -> Theme:
-    """Return the theme: light tokens on a clear ground, which the page's stylesheet turns dark."""
+    """Return the theme: light tokens, which the page's stylesheet turns dark."""
     text = {"text_font": SANS, "text_font_size": _SMALL, "text_font_style": "normal"}
     return Theme(
         json={
             "attrs": {
                 "Plot": {
-                    "background_fill_alpha": 0,
-                    "border_fill_alpha": 0,
+                    # Opaque: after a resize Bokeh paints over what it drew before, and clears nothing.
+                    "background_fill_color": LIGHT.card,
+                    "border_fill_color": LIGHT.card,
                     "outline_line_color": LIGHT.line,
                     "border_line_color": None,
                     "min_border": 4,
@@ -55,16 +56,6 @@ def bokeh_theme() -> Theme:
                     "spacing": 12,
                     "label_standoff": 4,
                     "glyph_width": 20,
-                },
-                "ColorBar": {
-                    **_prefixed("major_label_", text),
-                    **_prefixed("title_", text),
-                    "major_label_text_color": LIGHT.muted,
-                    "title_text_color": LIGHT.muted,
-                    "background_fill_alpha": 0,
-                    "major_tick_line_color": LIGHT.none,
-                    "major_tick_in": 0,
-                    "major_tick_out": 4,
                 },
             }
         }
@@ -129,6 +120,7 @@ def legend_above(made: figure) -> None:
     legend.orientation = "horizontal"
     legend.location = "left"
     legend.click_policy = "mute"
+    legend.stylesheets = [InlineStyleSheet(css=f".bk-label{{color:var(--ink,{LIGHT.ink})!important}}")]
     legend.inactive_fill_color = GLYPH_MUTED
     legend.inactive_fill_alpha = 0.2
     made.add_layout(legend, "above")

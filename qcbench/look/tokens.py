@@ -81,10 +81,11 @@ _BOKEH_VARIABLES = {
     "--bk-title-text-color": "muted",
     "--bk-label-text-color": "ink",
     "--bk-grid-line-color": "row",
+    "--bk-background-fill-color": "card",
+    "--bk-border-fill-color": "card",
     "--bk-outline-line-color": "line",
     "--bk-axis-line-color": "none",
     "--bk-major-tick-line-color": "none",
-    "--bk-minor-tick-line-color": "line",
     "--bokeh-icon-color": "muted",
 }
 

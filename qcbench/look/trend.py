@@ -11,7 +11,7 @@ import numpy as np
 from astropy.stats import mad_std
 from bokeh.models import ColumnDataSource, CustomJS, DatetimeTickFormatter, Range1d, TapTool
 from bokeh.models.annotations import Label, Span
-from bokeh.models.renderers import GlyphRenderer
+from bokeh.models.renderers import DataRenderer, GlyphRenderer
 from bokeh.plotting import figure
 
 from qcbench.core.errors import ReportError
@@ -119,7 +119,9 @@ def trend(
     _draw_counts(made, shown, scale)
     _draw_ring(made, [point for point in shown if point.ab == highlight], scale)
     tips = [("AB", "@ab"), ("value", "@text"), ("date", "@date"), ("state", "@state")]
-    made.add_tools(hover(tips, renderers=drawn), TapTool(renderers=drawn, callback=_open_page()))
+    made.add_tools(
+        hover(tips, renderers=drawn), TapTool(renderers=list[DataRenderer](drawn), callback=_open_page())
+    )
     if drawn:
         legend_above(made)
     return made

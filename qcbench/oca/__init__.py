@@ -1,4 +1,4 @@
-"""The rule language (OCA): organization, classification and association of data, as ABs are built from them."""
+"""The OCA rule language: organization, classification and association of data, the basis of every AB."""
 
 from qcbench.oca.classification import Classification, Classifier
 from qcbench.oca.evaluate import ConditionResult, classify, explain, matches, preferred

@@ -11,7 +11,8 @@ from qcbench.core.errors import RuleError
 
 _ARITHMETIC = frozenset({"PLUS", "MINUS", "TIMES", "OVER"})
 _COMPARISON = frozenset(
-    "EQUAL UNEQUAL ATMOST ATLEAST LESS MORE MAYBE LIKE REGEXP IS BETWEEN TRYBETWEEN".split()
+    {"EQUAL", "UNEQUAL", "ATMOST", "ATLEAST", "LESS", "MORE", "MAYBE"}
+    | {"LIKE", "REGEXP", "IS", "BETWEEN", "TRYBETWEEN"}
 )
 _VALUE = frozenset({"NAME", "STRING", "NUMBER", "TRUE", "FALSE", "LPAR", "MINUS"})
 # Terminals that a reader thinks of as one thing; the first that fits names them.
@@ -101,4 +102,6 @@ def in_words(accepted: Iterable[str]) -> str:
 def _bad_start(rest: str) -> str:
     if rest.startswith('"'):
         return "a string that is not closed on its line"
+    if rest.startswith("/*"):
+        return "a comment that is never closed"
     return f"'{rest[:1]}'"

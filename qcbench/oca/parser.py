@@ -107,10 +107,10 @@ def _parser() -> Lark:
 def _accepted(error: UnexpectedInput, text: str) -> set[str]:
     """Name the terminals that could stand where the parser stopped."""
     if isinstance(error, UnexpectedToken):
-        return error.accepts
+        return set(error.accepts)
     before = _parser().parse_interactive(text[: error.pos_in_stream])
     before.exhaust_lexer()
-    return before.accepts()
+    return set(before.accepts())  # type: ignore[no-untyped-call]
 
 
 class _Builder(Transformer[Token, tuple[Any, ...]]):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qcbench.recipes.running import list_recipes, run_job
+from qcbench.recipes.running import list_recipes, run_job, set_up_log
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "list":
         sys.stdout.write(list_recipes() + "\n")
         return 0
+    set_up_log()
     return run_job(given.job)
 
 

@@ -71,6 +71,8 @@ def _reject(rows: Image, threshold: float, level: float, sigma: float) -> NDArra
     growth = np.sqrt(np.maximum(centre / level, 1.0)) if level > 0.0 else np.ones_like(centre)
     hits = rows - centre > threshold * sigma * growth
     rows[hits] = np.nan
+    # An unstable hot pixel jumps in many frames: what it does is no hit.
+    hits &= centre <= level + threshold * sigma
     return cast("NDArray[np.int64]", hits.sum(axis=(1, 2)))
 
 

@@ -29,7 +29,6 @@ def list_recipes() -> str:
 
 def run_job(path: Path) -> int:
     """Run the job of a file and return the exit code: 0, or that of the failure, told on stderr."""
-    _set_up_log()
     begin = time.perf_counter()
     name = "job"
     try:
@@ -67,7 +66,8 @@ def _run(job: Job) -> None:
     write_text(job.output_dir / PRODUCTS_FILE, json.dumps(written, indent=2) + "\n")
 
 
-def _set_up_log() -> None:
+def set_up_log() -> None:
+    """Send the log of this process, with times, to stdout; warnings of libraries too."""
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(asctime)s [%(levelname)7s] %(name)s: %(message)s"
     )

@@ -207,6 +207,8 @@ class Description(_Part):
         Nights after which an intervention brings the detectors back to nominal.
     saturation : float
         adu at which every pixel stops counting.
+    step : float
+        adu of one stored unit (BSCALE): averaged readouts leave fractions of an adu.
     """
 
     instrume: str
@@ -217,6 +219,7 @@ class Description(_Part):
     pixel_scale: float = Field(gt=0)
     binning: tuple[int, int] = (1, 1)
     saturation: float = Field(gt=0)
+    step: float = Field(default=1.0, gt=0)
     latitude: float
     longitude: float
     epoch: dt.date

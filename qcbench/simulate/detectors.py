@@ -36,10 +36,10 @@ class State:
     n_hot: int
     level: float
 
-    def frame_ron(self, exposure: Exposure, name: str) -> float:
-        """Return the readout noise (adu) of a whole frame: NDIT readouts averaged, rounded to whole adu."""
+    def frame_ron(self, exposure: Exposure, name: str, step: float) -> float:
+        """Return the readout noise (adu) of a whole frame: NDIT readouts averaged, then stored in steps."""
         one = self.ron * exposure.ron_factor.get(name, 1.0)
-        return math.sqrt(one**2 / exposure.template.ndit + 1 / 12)
+        return math.sqrt(one**2 / exposure.template.ndit + step**2 / 12)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Camera:
         return exposure.nominal_level * (state.level if lamp else 1.0)
 
     def pixels(self, exposure: Exposure, read: Readout) -> NDArray[Any]:
-        """Return the pixels (adu) of one detector, ``(n_y, n_x)``, in the description's pixel type.
+        """Return the pixels of one detector as stored, ``(n_y, n_x)``: adu divided by the step.
 
         The reset level carries no photon noise; NDIT integrations are averaged.
         """
@@ -152,8 +152,9 @@ class Camera:
         image += np.float32(state.bias)
         hot = self._hot_order(read)[: state.n_hot]
         image.ravel()[hot] += HOT_OFFSET + HOT_RATE * template.exptime
-        np.clip(np.rint(image, out=image), 0, self.plan.saturation, out=image)
-        return image.astype(self.plan.pixels)
+        np.clip(image, 0, self.plan.saturation, out=image)
+        stored: NDArray[Any] = np.rint(image / np.float32(self.plan.step)).astype(self.plan.pixels)
+        return stored
 
     def _light(self, exposure: Exposure, read: Readout, state: State) -> Image | float:
         scene, level = exposure.template.scene, self.level(exposure, state)

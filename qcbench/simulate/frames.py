@@ -46,24 +46,27 @@ def _hdus(camera: Camera, exposure: Exposure) -> fits.HDUList:
     if plan.layout == "primary":
         read = camera.readouts[0]
         add_detector_cards(primary, plan, exposure, read)
-        return fits.HDUList([_image(fits.PrimaryHDU, camera.pixels(exposure, read), primary)])
+        return fits.HDUList([_image(fits.PrimaryHDU, camera.pixels(exposure, read), primary, plan.step)])
     hdus = fits.HDUList([fits.PrimaryHDU(header=primary)])
     for read in camera.readouts:
         header = fits.Header()
         header["EXTNAME"] = read.detector.name
         add_detector_cards(header, plan, exposure, read)
-        hdus.append(_image(fits.ImageHDU, camera.pixels(exposure, read), header))
+        hdus.append(_image(fits.ImageHDU, camera.pixels(exposure, read), header, plan.step))
     hdus.update_extend()
     return hdus
 
 
-def _image(kind: type[Any], pixels: NDArray[Any], header: fits.Header) -> Any:
-    if pixels.dtype != np.uint16:
-        return kind(pixels, header=header)
-    # Stored by hand as int16: BZERO and BSCALE must be floating-point cards, or some recipes refuse them.
-    hdu = kind((pixels.astype(np.int32) - 32768).astype(np.int16), header=header)
-    hdu.header.set("BSCALE", 1.0, "pixel=FITS*BSCALE+BZERO", after="NAXIS2")
-    hdu.header.set("BZERO", 32768.0, "pixel=FITS*BSCALE+BZERO", after="BSCALE")
+def _image(kind: type[Any], pixels: NDArray[Any], header: fits.Header, step: float) -> Any:
+    """Return an HDU of stored pixels; unsigned ones are stored as signed ones with an offset."""
+    zero = 32768 if pixels.dtype == np.uint16 else 0
+    stored = (pixels.astype(np.int32) - zero).astype(np.int16) if zero else pixels
+    hdu = kind(stored, header=header)
+    if zero or step != 1.0:
+        after = "GCOUNT" if "GCOUNT" in hdu.header else "NAXIS2"
+        # By hand, because both must be floating-point cards, or some recipes refuse them.
+        hdu.header.set("BSCALE", step, "pixel=FITS*BSCALE+BZERO", after=after)
+        hdu.header.set("BZERO", float(zero), "pixel=FITS*BSCALE+BZERO", after="BSCALE")
     return hdu
 
 

@@ -1,0 +1,64 @@
+"""The process that the engine starts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from qcbench.recipes import registry
+from qcbench.recipes.recipe import Recipe
+
+
+def call(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "qcbench.recipes", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_job_file_is_run_and_its_products_are_listed_and_logged(detector, tmp_path):
+    sof = [{"path": str(path), "tag": tag} for path, tag in detector.frames("DARK", 3)]
+    job = {"recipe": "dark", "sof": sof, "output_dir": str(tmp_path / "out"), "instrument_recipe": "cam_dark"}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    done = call("run", "job.json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out" / "products.json").read_text()) == [
+        {"name": "master_dark.fits", "category": "MASTER_DARK"}
+    ]
+    assert "Recipe dark 1.0 for cam_dark; qcbench" in done.stdout
+    assert "Created product master_dark.fits (MASTER_DARK)" in done.stdout
+
+
+def test_a_job_file_that_is_missing_or_broken_is_told(tmp_path):
+    (tmp_path / "broken.json").write_text('{"recipe": "dark"')
+    (tmp_path / "short.json").write_text('{"recipe": "dark"}')
+    assert call("run", "missing.json", cwd=tmp_path).returncode == 9
+    assert call("run", "broken.json", cwd=tmp_path).returncode == 14
+    assert "has no 'sof'" in call("run", "short.json", cwd=tmp_path).stderr
+
+
+def test_the_list_says_what_each_recipe_takes_and_makes(tmp_path):
+    recipes = {recipe["name"]: recipe for recipe in json.loads(call("list", cwd=tmp_path).stdout)}
+    assert set(recipes) == {"arc", "bias", "dark", "detector_noise", "flat"}
+    flat = recipes["flat"]
+    assert flat["products"] == ["MASTER_FLAT", "MASTER_BPM"]
+    assert [tag["parameter"] for tag in flat["tags"] if tag["required"]] == ["raw_tags"]
+    lthr = next(parameter for parameter in flat["parameters"] if parameter["name"] == "lthr")
+    assert (lthr["default"], lthr["type"]) == (4000.0, "float")
+    assert all(parameter["description"] for recipe in recipes.values() for parameter in recipe["parameters"])
+
+
+def test_every_built_in_recipe_has_a_parameter_for_each_input_and_product():
+    for name in registry.names():
+        recipe = registry.get(name)
+        assert isinstance(recipe, Recipe)
+        known = {parameter.name for parameter in recipe.parameters}
+        assert {item.parameter for item in recipe.inputs} | set(recipe.products) <= known
+
+
+def test_a_dark_does_not_load_what_only_other_recipes_need(tmp_path):
+    code = "import sys; from qcbench.recipes.registry import get; get('dark'); "
+    code += "print([name for name in sys.modules if name in sys.argv])"
+    heavy = ["ccdproc", "photutils", "scipy", "pandas", "astropy.stats", "qcbench.recipes.arc"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
