@@ -28,7 +28,7 @@ class _Tee:
 
     def __call__(self, logger: Any, name: str, event: structlog.types.EventDict) -> str:
         if self._file is not None:
-            self._file.write(f"{self._json(logger, name, dict(event))}\n")
+            self._file.write(str(self._json(logger, name, dict(event))) + "\n")
             self._file.flush()
         level = str(event.pop("level", "info"))
         if _LEVELS.get(level, logging.INFO) >= self._stream_level:

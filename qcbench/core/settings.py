@@ -69,10 +69,9 @@ class CertificationSection(_Section):
 
 
 class AutoDailySection(_Section):
-    """How far the automatic part goes, and how far back it looks."""
+    """How far the automatic part goes."""
 
     through: Through = "scored"
-    open_days: int = Field(default=30, ge=1)
 
 
 class Settings(_Section):
@@ -205,5 +204,4 @@ sample_seed = "{seed}"
 [auto_daily]
 # scored: stop before certification; certified: certify what is green; ingested: also move, rename and ingest.
 through = "scored"
-open_days = 30
 """

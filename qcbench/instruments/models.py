@@ -96,10 +96,10 @@ class Column(_Model):
 
 
 class Detectors(_Model):
-    """Where the values of each detector are: in its extension, or in the primary header under its name."""
+    """Where the values of each detector are: in its extension, or anywhere in the file under its name."""
 
     names: tuple[str, ...] = Field(min_length=1)
-    found_in: Literal["extension", "primary"] = "extension"
+    found_in: Literal["extension", "file"] = "extension"
 
 
 class TableSpec(_Model):

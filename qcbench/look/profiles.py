@@ -62,7 +62,9 @@ def histogram(
     )
     for index, (image, sample) in enumerate(zip(images, samples, strict=True)):
         counts = np.histogram(sample, edges)[0] * (image.data.size / max(1, sample.size))
-        _line(made, image.name, (edges[:-1] + edges[1:]) / 2, np.maximum(counts, floor), index, step=True)
+        # Drawn as the outline of its bars: Bokeh's own steps know no hover.
+        outline = np.repeat(np.maximum(counts, floor), 2)
+        _line(made, image.name, np.repeat(edges, 2)[1:-1], outline, index, width=1.5)
     for level in {image.saturation for image in images if image.saturation is not None}:
         if edges[0] <= level <= edges[-1]:
             made.add_layout(
@@ -106,7 +108,7 @@ def cuts(
         made.line(x, y, line_color=GLYPH_MUTED, line_alpha=0.7, legend_label="previous")
     for index, image in enumerate(images):
         x, y = profile(image, axis, central=central)
-        _line(made, image.name, x, y, index, step=False)
+        _line(made, image.name, x, y, index, width=1)
     _finish(made, [(letter, "@x{0}"), ("value", "@y{0.[000]}")])
     return made
 
@@ -166,20 +168,19 @@ def spectrum(
 
 
 def _line(
-    made: figure, name: str, x: NDArray[np.float64], y: NDArray[np.float64], index: int, *, step: bool
+    made: figure, name: str, x: NDArray[np.float64], y: NDArray[np.float64], index: int, *, width: float
 ) -> None:
-    data = ColumnDataSource({"x": x.astype(np.float32), "y": y.astype(np.float32), "name": [name] * x.size})
-    style: dict[str, Any] = {
-        "line_color": SERIES[index % len(SERIES)],
-        "line_dash": DASHES[index % len(DASHES)],
-        "line_width": 1.5 if step else 1,
-        "muted_alpha": 0.15,
-        "legend_label": name,
-    }
-    if step:
-        made.step("x", "y", source=data, mode="center", **style)
-    else:
-        made.line("x", "y", source=data, **style)
+    data: dict[str, Any] = {"x": x.astype(np.float32), "y": y.astype(np.float32), "name": [name] * x.size}
+    made.line(
+        "x",
+        "y",
+        source=ColumnDataSource(data),
+        line_color=SERIES[index % len(SERIES)],
+        line_dash=DASHES[index % len(DASHES)],
+        line_width=width,
+        muted_alpha=0.15,
+        legend_label=name,
+    )
 
 
 def _finish(made: figure, tips: list[tuple[str, str]]) -> None:

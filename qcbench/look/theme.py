@@ -15,6 +15,12 @@ from qcbench.look.tokens import GLYPH_MUTED, LIGHT, SANS
 
 DASHES = ("solid", "dashed", "dotdash", "dotted", "dashdot")
 _SMALL = "11px"
+# Bokeh keeps its tooltips white on any page, and its own labels in them are too pale to read.
+_TIP = Markup(
+    '<div style="display:grid;grid-template-columns:auto auto;gap:0 8px;font:12px/1.4 monospace;color:{ink}">'
+    "{lines}</div>"
+)
+_TIP_LINE = Markup('<span style="color:{muted}">{label}</span><span>{value}</span>')
 
 
 def bokeh_theme() -> Theme:
@@ -109,9 +115,18 @@ def wheel_zoom() -> WheelZoomTool:
 def hover(tooltips: list[tuple[str, str]], **options: Any) -> HoverTool:
     """Return a hover tool.
 
-    Values reach the page only through columns, which Bokeh escapes; `tooltips` holds fixed text.
+    Parameters
+    ----------
+    tooltips : list of (str, str)
+        Fixed label and fixed column reference: values reach the page only through columns, which
+        Bokeh escapes.
+    **options
+        Passed to `bokeh.models.HoverTool`.
     """
-    return HoverTool(tooltips=tooltips, **options)
+    lines = Markup("").join(
+        _TIP_LINE.format(muted=LIGHT.muted, label=label, value=value) for label, value in tooltips
+    )
+    return HoverTool(tooltips=str(_TIP.format(ink=LIGHT.ink, lines=lines)), **options)
 
 
 def legend_above(made: figure) -> None:

@@ -36,7 +36,7 @@ _WORDS: dict[Status, str] = {"certified": "certified", "rejected": "rejected", "
 _REACH_SCATTERS = 8.0
 _REACH_LIMITS = 2.0
 # Parts of the scale: free at either edge, free where points are pinned, and the pins' way from the edge.
-_PAD, _PAD_PINNED, _PIN = 0.06, 0.2, 0.06
+_PAD, _PAD_PINNED, _PIN = 0.1, 0.2, 0.06
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.4 and 6.2.1.
 from __future__ import annotations
 
 import datetime as dt
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,15 @@ def measure(header: FileHeader, spec: TableSpec) -> list[Measurement]:
         The product has none of the detectors, or a value is not of its column's type.
     """
     extensions = {hdu.name: hdu.keys for hdu in header.hdus}
+    # a key of the primary header goes before one of the same name in an extension
+    anywhere = ChainMap(*(dict(hdu.keys) for hdu in header.hdus))
+    shared = header.keys if spec.detectors.found_in == "extension" else anywhere
     found = []
     for detector in spec.detectors.names:
         own = extensions.get(detector) if spec.detectors.found_in == "extension" else {}
         if own is None:
             continue
-        values = {
-            column.name: _value(header.path, column, detector, own, header.keys) for column in spec.columns
-        }
+        values = {column.name: _value(header.path, column, detector, own, shared) for column in spec.columns}
         if any(values[column.name] is not None for column in spec.columns if column.kind != "FILTER"):
             found.append(Measurement(detector, values))
     if not found:
@@ -89,9 +91,9 @@ def ingest(
         connection.execute(insert(table), rows)
 
 
-def _value(path: Path, column: Column, detector: str, own: Keys, primary: Keys) -> Value | None:
+def _value(path: Path, column: Column, detector: str, own: Keys, shared: Keys) -> Value | None:
     key = column.key.replace("{detector}", detector.replace(".", "-"))
-    value = own.get(key, primary.get(key))
+    value = own.get(key, shared.get(key))
     if value is None:
         return None
     if column.type == "text":

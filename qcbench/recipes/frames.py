@@ -107,10 +107,12 @@ def open_frame(path: Path, tag: str) -> Frame:
 
 def _check_whole(path: Path, hdus: fits.HDUList) -> None:
     n_bytes = path.stat().st_size
-    last = hdus.fileinfo(len(hdus) - 1)
-    if any(hdus.fileinfo(i)["datLoc"] + hdu.size > n_bytes for i, hdu in enumerate(hdus)):
-        raise unreadable(f"{path}: error reading from FITS file: it is truncated ({n_bytes} bytes)")
-    end = last["datLoc"] + last["datSpan"]
+    place = hdus.fileinfo(len(hdus) - 1)
+    end = place["datLoc"] + place["datSpan"]
+    if end > n_bytes:
+        raise unreadable(
+            f"{path}: error reading from FITS file: it is truncated ({n_bytes} bytes, expected {end} or more)"
+        )
     with path.open("rb") as stream:
         stream.seek(end)
         # Blocks of zeros behind the end are padding of old tape formats; anything else is a lost extension.
@@ -167,6 +169,7 @@ def load_stack(frames: list[Frame], name: str) -> Image:
     stack = np.empty((len(frames), *frames[0].detector(name).shape), dtype=np.float32)
     for plane, frame in zip(stack, frames, strict=True):
         plane[...] = frame.image(name)
+    stack[np.isinf(stack)] = np.nan
     if not np.isfinite(stack).any():
         raise unusable(f"{frames[0].path}[{name}]: no finite pixel in {len(frames)} frame(s)")
     return stack

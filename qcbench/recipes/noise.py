@@ -6,6 +6,7 @@ difference, what is left of a drift is constant in a cell, and the median over c
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +17,7 @@ from qcbench.recipes.failures import unusable
 from qcbench.recipes.frames import Image
 
 _CLIP = 5.0
+_HOT = 10.0
 _MAX_CLIPS = 10
 _SEED_SIZE = 200_000
 _MAD_TO_SIGMA = 1.482602218505602
@@ -80,8 +82,12 @@ def cells(image: Image, side: int) -> Cells:
 def cell_moments(cut: Cells) -> tuple[Cells, Cells]:
     """Return median and clipped variance of each cell; NaN where a cell has no finite pixel."""
     from astropy.stats import sigma_clip
+    from astropy.utils.exceptions import AstropyUserWarning
 
-    kept = np.asarray(sigma_clip(np.where(np.isfinite(cut), cut, np.nan), sigma=_CLIP, axis=1, masked=False))
+    with warnings.catch_warnings():
+        # That NaN is left out is what is wanted here, and nothing to warn of.
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        kept = np.asarray(sigma_clip(np.where(np.isfinite(cut), cut, np.nan), _CLIP, axis=1, masked=False))
     live = np.isfinite(kept).any(axis=1)
     median, variance = np.full(len(cut), np.nan), np.full(len(cut), np.nan)
     median[live], variance[live] = np.nanmedian(kept[live], axis=1), np.nanvar(kept[live], axis=1)
@@ -111,9 +117,10 @@ def photon_transfer(darks: tuple[Image, Image], flats: tuple[Image, Image], side
     RecipeRunError
         No cell has usable pixels, or the flats have no more light or noise than the darks.
     """
-    dark_noise = cells(darks[1] - darks[0], side)
+    # Hot pixels flicker: clipping leaves those in that flicker by less than the photon noise of the flats.
+    dark = without_hot(0.5 * (darks[0] + darks[1]))
+    dark_noise = cells(np.where(np.isfinite(dark), darks[1] - darks[0], np.nan), side)
     readnoise = float(np.sqrt(np.nanmedian(cell_moments(dark_noise)[1]) / 2.0))
-    dark = 0.5 * (darks[0] + darks[1])
     light = [flat - dark for flat in flats]
     levels = [float(np.nanmedian(image)) for image in light]
     if not min(levels) > 0.0:
@@ -133,6 +140,13 @@ def photon_transfer(darks: tuple[Image, Image], flats: tuple[Image, Image], side
         raise unusable("The flats have no photon noise above that of the darks: no gain can be measured")
     gain = float(np.median(signal[usable] * (1.0 + ratio) / photon[usable]))
     return Transfer(readnoise, gain, covariance(difference))
+
+
+def without_hot(dark: Image) -> Image:
+    """Return a dark with NaN in its hot pixels: those more than 10 sigma above the median."""
+    moments = clipped(dark)
+    hot = dark > moments.median + _HOT * moments.std if moments.std > 0.0 else np.zeros(dark.shape, bool)
+    return np.where(hot, np.float32(np.nan), dark)
 
 
 def covariance(difference: Image) -> float:

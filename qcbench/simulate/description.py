@@ -100,17 +100,22 @@ class Dark(_Part):
     kind: Literal["dark"]
 
 
-class Flat(_Part):
-    """Even light: `level` (adu) has a value an exposure, 0 for a closed shutter; `pattern` is the filter."""
+class _ThroughOptics(_Part):
+    """Light that carries the flat field: of the filter `pattern`, and of each pixel's own sensitivity."""
 
-    kind: Literal["flat"]
-    level: tuple[float, ...]
     pattern: str = ""
     ripple: float = 0.02
     pixel_spread: float = 0.005
 
 
-class FieldOfStars(_Part):
+class Flat(_ThroughOptics):
+    """Even light: `level` (adu) has one value an exposure, 0 for a closed shutter."""
+
+    kind: Literal["flat"]
+    level: tuple[float, ...]
+
+
+class FieldOfStars(_ThroughOptics):
     """Stars on a sky of `sky` adu; fluxes are total adu of one integration, `sigma` is in pixels."""
 
     kind: Literal["field"]

@@ -119,7 +119,7 @@ class Camera:
     def __init__(self, plan: Description, window: int | None, seed: int):
         self.plan, self.seed = plan, seed
         self.readouts = tuple(readout(d, window) for d in plan.detectors)
-        self._patterns: dict[tuple[str, Flat], Image] = {}
+        self._patterns: dict[tuple[str, str, float, float], Image] = {}
         self._hot_orders: dict[str, NDArray[np.int64]] = {}
 
     def state(self, read: Readout, date: dt.date) -> State:
@@ -152,7 +152,8 @@ class Camera:
         image += np.float32(state.bias)
         hot = self._hot_order(read)[: state.n_hot]
         image.ravel()[hot] += HOT_OFFSET + HOT_RATE * template.exptime
-        np.clip(image, 0, self.plan.saturation, out=image)
+        lowest = 0.0 if self.plan.pixels == "uint16" else -self.plan.saturation
+        np.clip(image, lowest, self.plan.saturation, out=image)
         stored: NDArray[Any] = np.rint(image / np.float32(self.plan.step)).astype(self.plan.pixels)
         return stored
 
@@ -163,12 +164,12 @@ class Camera:
         if isinstance(scene, Flat):
             return np.float32(level) * self._pattern(read, scene) if level else 0.0
         if isinstance(scene, FieldOfStars):
-            return self._stars(exposure, read, scene)
+            return self._stars(exposure, read, scene) * self._pattern(read, scene)
         return self._lines(read, scene, state) if isinstance(scene, Arc) else 0.0
 
-    def _pattern(self, read: Readout, scene: Flat) -> Image:
+    def _pattern(self, read: Readout, scene: Flat | FieldOfStars) -> Image:
         """Flat-field pattern around 1: a smooth illumination and each pixel's own sensitivity."""
-        key = (read.detector.name, scene.model_copy(update={"level": ()}))
+        key = (read.detector.name, scene.pattern, scene.ripple, scene.pixel_spread)
         if key not in self._patterns:
             y, x = _grid(read)
             n_x, n_y = read.detector.size

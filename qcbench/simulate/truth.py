@@ -1,4 +1,7 @@
-"""The truth of a simulated archive: what every detector of every frame really was."""
+"""The truth of a simulated archive: what every detector of every frame really was.
+
+Where nothing is wrong the column `anomaly` is empty, which astropy reads as masked.
+"""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ def test_detectors_differ_by_dash_and_colour():
 def test_a_histogram_counts_all_pixels_of_a_large_detector():
     data = np.random.default_rng(1).uniform(0, 1, (1000, 1001))
     made = histogram([DetectorImage("chip 1", data, "adu", 0.5)], bins=[0.0, 0.5, 1.0], log=False)
-    assert sum(columns(made, "y")) == pytest.approx(data.size, rel=1e-6)
+    corners = columns(made, "y")
+    assert sum(corners) / 2 == pytest.approx(data.size, rel=1e-6)
+    assert columns(made, "x") == [0.0, 0.5, 0.5, 1.0]
     assert models(made, Span)[0].location == 0.5
 
 
@@ -141,7 +143,7 @@ def test_states_differ_by_shape_and_filling():
 def test_outliers_are_pinned_to_the_edge_with_their_count_and_true_value():
     values = [9 + 0.1 * (i % 5) for i in range(40)] + [500.0, 800.0, -300.0]
     made = trend(points(values), name="RON", unit="adu", high=11)
-    assert [label.text for label in models(made, Label)] == ["▲ 2 above", "▼ 1 below"]
+    assert {label.text for label in models(made, Label)} == {"▲ 2 above", "▼ 1 below"}
     assert made.y_range.end < 20
     assert all(made.y_range.start < y < made.y_range.end for y in columns(made, "y"))
     assert columns(made, "marker").count("triangle") == 2
@@ -222,8 +224,8 @@ def test_no_text_of_a_figure_is_markup_or_formula():
         assert (script + div).count("<script") == 1
         assert "<script>alert" not in script
         for tool in models(figure, HoverTool):
-            assert all("alert" not in part for tip in tool.tooltips for part in tip)
-            assert "{safe}" not in str(tool.tooltips)
+            assert "alert" not in tool.tooltips
+            assert "{safe}" not in tool.tooltips
         for plot in models(figure, Plot):
             assert isinstance(plot.title.text, PlainText | str)
             assert isinstance(plot.title.text, PlainText) or not plot.title.text

@@ -50,7 +50,7 @@ def test_when_all_are_rejected_the_reason_has_the_limits_and_the_levels(flats, r
     result = run_recipe("flat", flats, lthr=20000, hthr=30000)
     assert result.code == 1
     assert "No images within thresholds 20000 and 30000 adu" in result.stderr
-    assert "FLAT_0.fits 62" in result.stderr
+    assert "FLAT_0.fits 61" in result.stderr
     assert list(result.folder.iterdir()) == []
 
 

@@ -1,0 +1,13 @@
+"""From archive to Association Blocks: headers, classification, grouping, association."""
+
+from qcbench.association.create_ab import CreateResult, create_abs
+from qcbench.association.load import LoadResult, ScanResult, load_headers, scan_archive
+
+__all__ = [
+    "CreateResult",
+    "LoadResult",
+    "ScanResult",
+    "create_abs",
+    "load_headers",
+    "scan_archive",
+]

@@ -1,0 +1,258 @@
+"""Decisions: certified or rejected, by whom, when and why. One is never overwritten, only followed.
+
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.7 and 5.5.5.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from qcbench.certification.policy import review_reason
+from qcbench.certification.rejection import TOOL, unknown_ab, withdraw
+from qcbench.core.dates import parse_date, utc_now
+from qcbench.core.errors import DecisionError, NotFoundError
+from qcbench.core.settings import CertificationSection
+from qcbench.store import (
+    ABState,
+    AssociationBlock,
+    Comment,
+    Decision,
+    Frame,
+    Product,
+    advance,
+    record_event,
+)
+from qcbench.store.states import DISTRIBUTED, OPEN_STATES, TO_REVIEW
+from qcbench.workbench import Workbench
+
+Verdict = Literal["certified", "rejected"]
+Scope = Literal["product", "raw"]
+CommentKind = Literal["frame", "product", "ab", "date"]
+AUTOMATIC = "AUTO"
+_DECIDED = (ABState.CERTIFIED, ABState.REJECTED)
+
+
+def decide(
+    bench: Workbench, ab_name: str, verdict: Verdict, *, by: str, comment: str, scope: Scope = "product"
+) -> Decision:
+    """Certify or reject an AB.
+
+    The same decision given again by the same person adds nothing.
+
+    Parameters
+    ----------
+    by : str
+        Who decides: a proven identity, never what somebody typed in.
+    comment : str
+        Why; a rejection needs one, and so does the certification of a red AB.
+    scope : {"product", "raw"}
+        What is rejected: the products, whose virtual calibrations stay, or the raw frames too, for which a hide
+        request is noted.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such AB.
+    DecisionError
+        The decision is not possible: a comment is missing, the AB failed, is not scored yet, or its products were
+        moved or purged.
+    """
+    wanted = Decision(
+        verdict=verdict,
+        scope=scope,
+        by=by.strip(),
+        at=utc_now(),
+        comment=comment.strip(),
+        automatic=False,
+    )
+    with bench.store.write() as session:
+        ab = _lock(session, ab_name)
+        last = ab.decisions[-1] if ab.decisions else None
+        if last is not None and _same(last, wanted):
+            return last
+        wanted.policy = _policy(ab, bench.settings.certification)
+        _check(ab, wanted)
+        wanted.ab_id = ab.id
+        session.add(wanted)
+        _apply(session, ab, wanted)
+    return wanted
+
+
+def record_automatic(session: Session, ab: AssociationBlock, at: dt.datetime) -> None:
+    """Certify a green AB without a person, in the caller's transaction."""
+    session.add(
+        Decision(
+            ab_id=ab.id,
+            verdict="certified",
+            scope="product",
+            by=AUTOMATIC,
+            at=at,
+            comment="",
+            automatic=True,
+            policy="green",
+        )
+    )
+    advance(session, ab, ABState.CERTIFIED, TOOL, "certified automatically: all scores are green")
+
+
+def flag_when_decided(session: Session, ab: AssociationBlock) -> None:
+    """Write the flag cal_Certif if no AB of the date is left to be decided; call it after a first decision.
+
+    An AB that lacks calibrations is not waited for: it can't be decided before they come.
+    """
+    session.flush()
+    states = session.execute(
+        select(AssociationBlock.state, AssociationBlock.completeness).where(
+            AssociationBlock.instrument == ab.instrument,
+            AssociationBlock.dfo_date == ab.dfo_date,
+            AssociationBlock.mode == ab.mode,
+        )
+    ).all()
+    undecided = [state for state, complete in states if state in OPEN_STATES | TO_REVIEW]
+    stuck = [state for state, complete in states if state == ABState.CREATED and complete == "INCOMPLETE"]
+    if len(undecided) == len(stuck):
+        counts = ", ".join(f"{sum(s == state for s, _ in states)} {state}" for state in _DECIDED)
+        record_event(session, TOOL, "cal_Certif", counts, instrument=ab.instrument, date=ab.dfo_date)
+
+
+def comment_on(bench: Workbench, kind: CommentKind, target: str, text: str, by: str) -> Comment:
+    """Add a comment to a frame (ARCFILE), a product (file name), an AB (name) or a date (YYYY-MM-DD).
+
+    Raises
+    ------
+    NotFoundError
+        There is no such frame, product, AB or date.
+    DecisionError
+        The text is empty, or nobody says it.
+    """
+    if not text.strip() or not by.strip():
+        raise DecisionError(f"{kind} {target}: a comment needs a text and somebody who says it")
+    with bench.store.write() as session:
+        if not _exists(session, kind, target):
+            raise NotFoundError(f"there is no {kind} '{target}' to comment on. Check the name")
+        comment = Comment(kind=kind, target=target, text=text.strip(), by=by.strip(), at=utc_now())
+        session.add(comment)
+    return comment
+
+
+def _lock(session: Session, ab_name: str) -> AssociationBlock:
+    """Read the AB again inside the write transaction, and keep other deciders of its date out until the end."""
+    place = select(AssociationBlock.instrument, AssociationBlock.dfo_date, AssociationBlock.mode).where(
+        AssociationBlock.name == ab_name
+    )
+    row = session.execute(place).one_or_none()
+    if row is None:
+        raise unknown_ab(ab_name)
+    abs_of_date = session.scalars(
+        select(AssociationBlock)
+        .where(
+            AssociationBlock.instrument == row.instrument,
+            AssociationBlock.dfo_date == row.dfo_date,
+            AssociationBlock.mode == row.mode,
+        )
+        .order_by(AssociationBlock.id)
+        .with_for_update()
+    )
+    return next(ab for ab in abs_of_date.all() if ab.name == ab_name)
+
+
+def _same(last: Decision, wanted: Decision) -> bool:
+    return (last.verdict, last.scope, last.by, last.comment) == (
+        wanted.verdict,
+        wanted.scope,
+        wanted.by,
+        wanted.comment,
+    )
+
+
+def _policy(ab: AssociationBlock, settings: CertificationSection) -> str:
+    """Return why the AB was offered: what the first decision says, since later ones only follow it."""
+    if ab.decisions:
+        return ab.decisions[0].policy
+    if ab.state == ABState.CREATED:
+        return "incomplete"
+    return review_reason(ab, settings) or ab.review or "green"
+
+
+def _check(ab: AssociationBlock, wanted: Decision) -> None:
+    state = ABState(ab.state)
+    if wanted.verdict not in _DECIDED:
+        raise DecisionError(f"{ab.name}: '{wanted.verdict}' is no decision. Say certified or rejected")
+    if not wanted.by:
+        raise DecisionError(f"{ab.name}: a decision needs somebody who takes it")
+    if state in DISTRIBUTED:
+        raise DecisionError(
+            f"{ab.name}: its products were moved already (it is {state}), the decision can't change any more. "
+            f"Add a comment to the AB instead"
+        )
+    rejectable_unmade = wanted.verdict == "rejected" and state == ABState.CREATED
+    if state not in TO_REVIEW and state not in _DECIDED and not rejectable_unmade:
+        raise DecisionError(f"{ab.name}: it is {state}, not scored yet. Process and score it, then decide")
+    if wanted.verdict == "certified":
+        _check_certification(ab, wanted)
+    elif not wanted.comment:
+        raise DecisionError(f"{ab.name}: a rejection needs a comment. Say what is wrong and call again")
+
+
+def _check_certification(ab: AssociationBlock, wanted: Decision) -> None:
+    if wanted.scope == "raw":
+        raise DecisionError(
+            f"{ab.name}: only a rejection can be of the raw frames. Leave the scope 'product'"
+        )
+    if wanted.policy in ("failed", "incomplete") or ab.state == ABState.FAILED:
+        raise DecisionError(
+            f"{ab.name}: it has no products that could be certified ({ab.reason or ab.state}). Reject it, or process "
+            f"it again"
+        )
+    if wanted.policy == "red" and not wanted.comment:
+        raise DecisionError(
+            f"{ab.name}: the certification of a red AB needs a comment. Say why it is good and call again"
+        )
+    made = [product for product in ab.products if product.location == "product"]
+    if ab.state == ABState.REJECTED and not made:
+        raise DecisionError(
+            f"{ab.name}: its products were purged after the rejection. Process it again to certify it"
+        )
+
+
+def _apply(session: Session, ab: AssociationBlock, decision: Decision) -> None:
+    first = ABState(ab.state) not in _DECIDED
+    if ab.state != decision.verdict:
+        message = f"{decision.verdict} by {decision.by}: {decision.comment}".removesuffix(": ")
+        advance(session, ab, ABState(decision.verdict), TOOL, message)
+        if decision.verdict == "rejected":
+            withdraw(session, ab)
+    if decision.scope == "raw":
+        _ask_to_hide(session, ab, decision)
+    if first:
+        flag_when_decided(session, ab)
+
+
+def _ask_to_hide(session: Session, ab: AssociationBlock, decision: Decision) -> None:
+    for item in ab.inputs:
+        if item.role != "RAWFILE":
+            continue
+        text = f"hide requested: {decision.comment}"
+        session.add(
+            Comment(kind="frame", target=item.frame.arcfile, text=text, by=decision.by, at=decision.at)
+        )
+        record_event(session, TOOL, "hide_request", f"{item.frame.arcfile}: {text}", ab=ab, level="warning")
+
+
+def _exists(session: Session, kind: CommentKind, target: str) -> bool:
+    if kind == "date":
+        try:
+            parse_date(target)
+        except ValueError:
+            return False
+        return True
+    named = {
+        "frame": select(Frame.id).where(Frame.arcfile == target),
+        "product": select(Product.id).where(or_(Product.pipefile == target, Product.final_name == target)),
+        "ab": select(AssociationBlock.id).where(AssociationBlock.name == target),
+    }
+    return kind in named and session.scalar(named[kind]) is not None

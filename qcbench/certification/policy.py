@@ -1,0 +1,75 @@
+"""The policy: which ABs are offered for review, and why, in words.
+
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.3 and 5.5.5: red ABs and a random share of the green
+ones are reviewed, the others are certified automatically.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from qcbench.core.settings import CertificationSection
+from qcbench.scoring import ScoreCount, Verdict, count_scores, worst_first
+from qcbench.store import ABState, AssociationBlock, Score
+
+
+def score_count(ab: AssociationBlock) -> ScoreCount:
+    """Count the scores of an AB."""
+    return count_scores(score.verdict for score in ab.scores)
+
+
+def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str | None:
+    """Say why a person has to see an AB: failed, red, unscored, sampled or manual.
+
+    None means that it may be certified automatically. The sample of green ABs depends on their names and the seed of the workbench alone, so that it is the
+    same in every call.
+    """
+    if ab.state == ABState.FAILED:
+        return "failed"
+    count = score_count(ab)
+    if count.n_red:
+        return "red"
+    if not count.n_scored:
+        return "unscored"
+    if not settings.auto:
+        return "manual"
+    return "sampled" if _drawn(ab.name, settings.sample_seed) < settings.sample_fraction else None
+
+
+def explain(ab: AssociationBlock, tag: str, settings: CertificationSection) -> str:
+    """Say in a sentence what the tag of `review_reason` means for an AB."""
+    if tag == "failed":
+        return ab.reason or "It failed, and nothing says why: see its log"
+    if tag == "red":
+        return worst_first(verdict_of(score) for score in ab.scores)[0].sentence()
+    if tag == "unscored":
+        return "None of its QC parameters has a threshold in force"
+    green = f"All {score_count(ab).n_scored} scores are green"
+    if tag == "sampled":
+        return f"{green}; it was drawn for the sample of {settings.sample_fraction:.0%}"
+    return f"{green}; automatic certification is switched off"
+
+
+def verdict_of(score: Score) -> Verdict:
+    """Return a stored score as the verdict that it was."""
+    return Verdict(
+        table=score.qc1_table,
+        parameter=score.parameter,
+        detector=score.detector,
+        label=score.label,
+        value=score.value,
+        unit=score.unit,
+        low=score.low,
+        high=score.high,
+        valid_from=score.valid_from,
+        verdict=score.verdict,
+        why=score.why,
+        remedy=score.remedy,
+    )
+
+
+def _drawn(name: str, seed: str) -> float:
+    """Return a number in [0, 1) that is fixed for a name and a seed."""
+    digest = hashlib.sha256(f"{seed}|{name}".encode()).digest()
+    # 53 bits are what a float holds: more could round up to 1
+    return (int.from_bytes(digest[:8]) >> 11) / 2**53

@@ -1,0 +1,22 @@
+"""Running recipes on ABs: engines, the processing of one AB, and jobs in the order of the cascade."""
+
+from qcbench.processing.cascade import Cascade, Task, run_cascade
+from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, load_engines
+from qcbench.processing.jobs import JobResult, create_job, queued_cascade
+from qcbench.processing.process_ab import ProcessResult, process_ab, recover_interrupted
+
+__all__ = [
+    "Cascade",
+    "Engine",
+    "JobResult",
+    "ProcessResult",
+    "RecipeJob",
+    "RecipeResult",
+    "Task",
+    "create_job",
+    "load_engines",
+    "process_ab",
+    "queued_cascade",
+    "recover_interrupted",
+    "run_cascade",
+]

@@ -1,0 +1,91 @@
+"""The engine that runs the pipelines of ESO through EsoRex.
+
+Each call has its own working directory, since recipes write there before EsoRex moves the products away.
+The exit code of EsoRex is the recipe's CPL error code; the error trail is in its output.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+
+from qcbench.core.files import write_text
+from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, run_process
+
+# "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
+_TRAIL = re.compile(r"\[1/\d+\] '(?P<text>.*?)' \(\d+\) at ")
+_ERROR = re.compile(r"\[ ERROR \] \S+: (?P<text>.+)")
+_PLUGIN_PARENTS = (
+    "/usr/lib/*/cpl/plugins/*",
+    "/usr/lib*/esopipes-plugins/*",
+    "/usr/local/lib/esopipes-plugins/*",
+)
+
+
+class EsorexEngine:
+    """Runs recipes as ``esorex recipe sof``."""
+
+    name = "esorex"
+
+    def problem(self, recipe: str) -> str | None:
+        """Say whether EsoRex or the recipe is missing."""
+        if shutil.which("esorex") is None:
+            return "esorex is not installed"
+        return None if plugin_folder(recipe) else f"no installed pipeline has the recipe {recipe}"
+
+    def run(self, job: RecipeJob) -> RecipeResult:
+        """Run a recipe; the products are those that EsoRex lists."""
+        sof = job.work_dir / "input.sof"
+        write_text(sof, "".join(f"{path} {tag}\n" for path, tag in job.sof))
+        listed = job.work_dir / "products.json"
+        command = [
+            "esorex",
+            f"--recipe-dir={plugin_folder(job.recipe)}",
+            f"--output-dir={job.output_dir}",
+            f"--log-dir={job.work_dir}",
+            f"--products-sof={listed}",
+            "--check-sof-exist=TRUE",
+            job.recipe,
+            *(f"--{name}={_text(value)}" for name, value in job.parameters.items()),
+            str(sof),
+        ]
+        code, seconds = run_process(
+            command, cwd=job.work_dir, log=job.log, timeout_s=job.timeout_s, env={"OMP_NUM_THREADS": "1"}
+        )
+        reason = describe_exit(code, job.timeout_s, root_cause(job.log))
+        products = () if reason else read_products(listed, job.output_dir)
+        return RecipeResult(-1 if code is None else code, reason, products, seconds)
+
+
+@cache
+def plugin_folder(recipe: str) -> Path | None:
+    """Return the folder of the pipeline that has a recipe, found by the names of its plugin files."""
+    for pattern in _PLUGIN_PARENTS:
+        for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
+            if (folder / f"{recipe}.so").is_file():
+                return folder
+    return None
+
+
+def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:
+    """Read a list of products, ``[{"name": …, "category": …}]``; nothing if there is no list."""
+    if not listed.is_file():
+        return ()
+    items = json.loads(listed.read_text())
+    return tuple((folder / Path(item["name"]).name, str(item["category"])) for item in items)
+
+
+def root_cause(log: Path) -> str:
+    """Return the text of the first entry of a CPL error trail in a log, else of the last error line."""
+    text = log.read_text(errors="replace")
+    if found := _TRAIL.search(text):
+        return found["text"]
+    errors = _ERROR.findall(text)
+    return errors[-1].strip() if errors else ""
+
+
+def _text(value: str | int | float | bool) -> str:
+    return str(value).upper() if isinstance(value, bool) else str(value)

@@ -1,0 +1,100 @@
+"""Jobs (the handbook's createJob): ABs queued in the order of the calibration cascade.
+
+Source: QC handbook (VLT-SPE-ESO-19600-3986), section 5.5.3.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from qcbench.core.files import write_text
+from qcbench.processing.cascade import Task
+from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, advance, record_event
+from qcbench.workbench import Workbench
+
+TOOL = "create-job"
+UNSUPPORTED = "NONE"
+_NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING})
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The job of a date: its file, and its ABs in an order in which they can be run one by one."""
+
+    date: dt.date
+    file: Path
+    queued: tuple[str, ...]
+
+
+def create_job(bench: Workbench, instrument: str, date: dt.date) -> JobResult:
+    """Queue the complete ABs of a date and write the job file; calling it again queues what is new."""
+    with bench.store.write() as session:
+        abs_ = _abs(session, instrument, date, ABState.CREATED)
+        new = [ab for ab in abs_ if ab.completeness == "COMPLETE" and ab.recipe != UNSUPPORTED]
+        for ab in new:
+            advance(session, ab, ABState.QUEUED, TOOL)
+        if new:
+            text = f"{len(new)} ABs queued"
+            record_event(session, TOOL, "cal_Queued", text, instrument=instrument, date=date)
+    tasks = queued_cascade(bench, instrument, date)
+    ordered = _in_order(tasks)
+    file = bench.tree.jobs / f"execAB_{instrument}_CALIB_{date}"
+    write_text(file, _script(bench, ordered))
+    file.chmod(0o755)
+    return JobResult(date, file, tuple(ordered))
+
+
+def queued_cascade(bench: Workbench, instrument: str, date: dt.date) -> dict[str, Task]:
+    """Return the queued ABs of a date, each with the ABs that still have to make its virtual calibrations."""
+    with bench.store.read() as session:
+        return {
+            ab.name: Task(ab.name, _parents(ab)) for ab in _abs(session, instrument, date, ABState.QUEUED)
+        }
+
+
+def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Sequence[AssociationBlock]:
+    query = (
+        select(AssociationBlock)
+        .where(
+            AssociationBlock.instrument == instrument,
+            AssociationBlock.dfo_date == date,
+            AssociationBlock.state == state,
+        )
+        .options(
+            selectinload(AssociationBlock.calibrations)
+            .selectinload(ABCalibration.product)
+            .selectinload(Product.ab)
+        )
+        .order_by(AssociationBlock.mjd_obs, AssociationBlock.name)
+    )
+    return session.scalars(query).all()
+
+
+def _parents(ab: AssociationBlock) -> frozenset[str]:
+    owners = (item.product.ab for item in ab.calibrations)
+    return frozenset(owner.name for owner in owners if owner.state in _NOT_MADE | {ABState.FAILED})
+
+
+def _in_order(tasks: dict[str, Task]) -> list[str]:
+    """Sort tasks so that each stands behind those it waits for; the order is otherwise kept."""
+    ordered: list[str] = []
+    left = dict(tasks)
+    while left:
+        ready = [name for name, task in left.items() if not task.parents & left.keys()]
+        # what is left now waits for each other or for something outside: keep it, at the end
+        ordered += ready or list(left)
+        left = {name: task for name, task in left.items() if ready and name not in set(ready)}
+    return ordered
+
+
+def _script(bench: Workbench, names: Sequence[str]) -> str:
+    lines = ["#!/bin/sh", f"export QCBENCH_WORKBENCH='{bench.settings.root}'"]
+    for name in names:
+        lines.append(f"qcbench process-ab -a '{name}' && qcbench process-qc -a '{name}'")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,41 @@
+"""The engine that runs the built-in Python recipes, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from qcbench.core.files import write_text
+from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, run_process
+from qcbench.processing.esorex import read_products, root_cause
+
+RUNNER = "qcbench.recipes"
+
+
+class PythonEngine:
+    """Runs recipes as ``python -m qcbench.recipes run JOB``."""
+
+    name = "python"
+
+    def problem(self, recipe: str) -> str | None:
+        """Return nothing: the recipes come with qcbench; an unknown one ends with its exit code."""
+        return None
+
+    def run(self, job: RecipeJob) -> RecipeResult:
+        """Run a recipe; the products are those that it lists when it has ended."""
+        described = {
+            "recipe": job.recipe,
+            "instrument_recipe": job.instrument_recipe,
+            "sof": [{"path": str(path), "tag": tag} for path, tag in job.sof],
+            "parameters": dict(job.parameters),
+            "output_dir": str(job.output_dir),
+            "product_names": None,
+        }
+        file = write_text(job.work_dir / "job.json", json.dumps(described, indent=1))
+        command = [sys.executable, "-m", RUNNER, "run", str(file)]
+        code, seconds = run_process(
+            command, cwd=job.work_dir, log=job.log, timeout_s=job.timeout_s, env={"OMP_NUM_THREADS": "1"}
+        )
+        reason = describe_exit(code, job.timeout_s, root_cause(job.log))
+        products = () if reason else read_products(job.output_dir / "products.json", job.output_dir)
+        return RecipeResult(-1 if code is None else code, reason, products, seconds)
