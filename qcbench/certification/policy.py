@@ -21,8 +21,8 @@ def score_count(ab: AssociationBlock) -> ScoreCount:
 def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str | None:
     """Say why a person has to see an AB: failed, red, unscored, sampled or manual.
 
-    None means that it may be certified automatically. The sample of green ABs depends on their names and the seed of the workbench alone, so that it is the
-    same in every call.
+    None means that it may be certified automatically. The sample of green ABs depends on their names and the seed
+    of the workbench alone, so that it is the same in every call.
     """
     if ab.state == ABState.FAILED:
         return "failed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +10,15 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from qcbench.recipes.combine import combine
+from qcbench.recipes.failures import unusable
 from qcbench.recipes.frames import PRIMARY, Detector, Frame, Image, check_alike, image_like, load_stack
 from qcbench.recipes.job import Run
 from qcbench.recipes.masters import COMBINATION
-from qcbench.recipes.products import QC, Product, Unit
+from qcbench.recipes.products import QC, Product, Unit, without_wcs
 from qcbench.recipes.recipe import Input, Parameter, Recipe
 from qcbench.recipes.spectrum import Lines, Profile, dispersion_axis, extract, find_lines
 
 log = logging.getLogger(__name__)
-_TWO_D_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA|CD|PC|LTM|LTV|WAT)\d|WCSDIM|WCSAXES")
 _COLUMNS = [
     ("PIXEL", ">f8"), ("PEAK", ">f4"), ("FLUX", ">f4"), ("FWHM", ">f4"), ("SATURATED", "u1"),
 ]  # fmt: skip
@@ -60,6 +59,8 @@ def _reduce(run: Run, frames: list[Frame], detector: Detector, bias: Frame | Non
     given = run.text("dispersion_axis")
     axis = dispersion_axis(image) if given == "auto" else given
     spectrum, part = extract(image, axis, run.number("extract_width"))
+    if not np.isfinite(spectrum).any():
+        raise unusable(f"{detector.name}: no finite pixel in the middle of the slit")
     lines = find_lines(spectrum, _along(saturated, axis, part), run.number("line_thresh"))
     log.info("%s: dispersion along %s, %d lines", detector.name, axis, len(lines))
     return Arc(axis, spectrum, lines, float(saturated.mean()))
@@ -72,9 +73,8 @@ def _along(saturated: NDArray[np.bool_], axis: str, part: slice) -> NDArray[np.b
 
 
 def _units(detector: Detector, arc: Arc) -> list[Unit]:
-    header = detector.header.copy()
-    for key in [key for key in header if _TWO_D_WCS.match(key)]:
-        header.remove(key, ignore_missing=True, remove_all=True)
+    # The header of a primary image stays in the primary of the product, with what it says of the exposure.
+    header = fits.Header() if detector.name == PRIMARY else without_wcs(detector.header)
     header["CTYPE1"], header["CRPIX1"], header["CRVAL1"], header["CDELT1"] = "PIXEL", 1.0, 1.0, 1.0
     name = "SPECTRUM" if detector.name == PRIMARY else detector.name
     rows = np.empty(len(arc.lines), dtype=_COLUMNS)
@@ -85,10 +85,7 @@ def _units(detector: Detector, arc: Arc) -> list[Unit]:
         strict=True,
     ):
         rows[column] = values
-    # In an extension also for an image in the primary: the primary keeps the raw header as it is, with its
-    # WCS.
-    source = fits.Header() if detector.name == PRIMARY else header
-    spectrum = Unit(name, arc.spectrum.astype(np.float32), source, _qc(arc), "adu")
+    spectrum = Unit(name, arc.spectrum.astype(np.float32), header, _qc(arc), "adu")
     return [spectrum, Unit(f"{name}.LINES" if detector.name != PRIMARY else "LINES", rows, units=_UNITS)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from qcbench.recipes.products import QC, Product, Unit
 from qcbench.recipes.recipe import Input, Parameter, Recipe
 
 log = logging.getLogger(__name__)
+_KEY_LENGTH = 32
 _COLUMNS = [("EXTNAME", "S68"), ("READNOISE", ">f4"), ("GAIN", ">f4"), ("COVAR", ">f4")]
 
 
@@ -29,12 +31,17 @@ def make(run: Run) -> list[Product]:
         result = _measure(run, darks, flats, detector.name)
         log.info("%s: noise %.3f adu, gain %.4f e-/adu", detector.name, result.readnoise, result.gain)
         rows.append((detector.name.encode("ascii"), result.readnoise, result.gain, result.covariance))
-        key = "" if detector.name == PRIMARY else " " + detector.name.upper().replace(".", "-")
+        key = _key(detector.name)
         qc.append(QC(f"RON{key}", result.readnoise, "[adu] Read-out noise"))
         qc.append(QC(f"GAIN{key}", result.gain, "[e-/adu] Gain"))
     # Also beside the table, where the pipeline of the same name has them: a pack then fits both engines.
     table = Unit("READGAIN", np.array(rows, dtype=_COLUMNS), qc=qc, units=("", "adu", "e-/adu", ""))
     return [Product(run.text("product_category"), [*darks, *flats], [table], primary_qc=qc)]
+
+
+def _key(name: str) -> str:
+    """Return the chip as a part of a QC key: EXTNAME with a hyphen for what a FITS key can't hold."""
+    return "" if name == PRIMARY else " " + re.sub(r"[^A-Z0-9_-]", "-", name.upper())[:_KEY_LENGTH]
 
 
 def _measure(run: Run, darks: list[Frame], flats: list[Frame], name: str) -> Transfer:

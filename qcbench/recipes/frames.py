@@ -69,17 +69,11 @@ class Frame:
             raise unreadable(f"{self.path}[{name}]: error reading from FITS file: {err}") from err
         return data.reshape(detector.shape)
 
-    def value(self, key: str) -> Any:
-        """Return the value of a primary header key.
-
-        Raises
-        ------
-        RecipeRunError
-            The key is missing.
-        """
-        if key not in self.header:
-            raise missing(f"{self.path}: Data not found: Missing FITS card {key}")
-        return self.header[key]
+    @property
+    def exposure(self) -> float:
+        """Exposure time, s; 0 where the header has none that is a number."""
+        seconds = self.header.get("EXPTIME")
+        return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
 def open_frame(path: Path, tag: str) -> Frame:
@@ -102,6 +96,11 @@ def open_frame(path: Path, tag: str) -> Frame:
         raise unreadable(f"{path}: error reading from FITS file: {err}") from err
     if not detectors:
         raise unusable(f"{path}: no image in this file ({tag}); a recipe needs pixels, not only tables")
+    names = [detector.name for detector in detectors]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise unusable(
+            f"{path}: more than one image extension is named {twice[0]}; EXTNAME has to tell them apart"
+        )
     return Frame(path, tag, header, detectors)
 
 

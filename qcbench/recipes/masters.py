@@ -109,10 +109,12 @@ def _spread(values: list[float]) -> float:
 
 def exposure(frames: list[Frame]) -> float:
     """Return the summed exposure time (s) of frames; 0 where they don't tell it."""
-    times = {float(frame.header.get("EXPTIME", 0.0)) for frame in frames}
-    if len(times) > 1:
-        log.warning("Exposure times differ: %s s", ", ".join(f"{seconds:g}" for seconds in sorted(times)))
-    return sum(float(frame.header.get("EXPTIME", 0.0)) for frame in frames)
+    times = [frame.exposure for frame in frames]
+    if len(set(times)) > 1:
+        log.warning(
+            "Exposure times differ: %s s", ", ".join(f"{seconds:g}" for seconds in sorted(set(times)))
+        )
+    return sum(times)
 
 
 def _qc(master: Master, prefix: str, seconds: float) -> list[QC]:

@@ -27,6 +27,8 @@ _OWN = re.compile(
     r"|ESO (PRO|QC|DRS) "
 )
 
+_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA|CD|PC|LTM|LTV|WAT)\d|WCSDIM|WCSAXES")
+
 
 @dataclass(frozen=True)
 class QC:
@@ -79,14 +81,27 @@ def inherited(header: fits.Header) -> fits.Header:
     return kept
 
 
+def without_wcs(header: fits.Header) -> fits.Header:
+    """Return a header without the coordinates of an image that is no longer there."""
+    kept = header.copy()
+    for key in {key for key in kept if _WCS.match(key)}:
+        kept.remove(key, remove_all=True)
+    return kept
+
+
 def image_unit(detector: Detector, data: NDArray[Any], qc: Sequence[QC] = (), bunit: str = "adu") -> Unit:
     """Return the unit of a product for a detector of the raw frames."""
     return Unit(detector.name, data, detector.header, qc, bunit)
 
 
-def write_product(product: Product, run: Run) -> str:
-    """Write a product into the output folder and return its file name."""
-    name = run.job.product_names.get(product.category, f"{_slug(product.category)}.fits")
+def product_name(product: Product, run: Run) -> str:
+    """Return the file name of a product: the one that the job gives, or one made of its category."""
+    return run.job.product_names.get(product.category, f"{_slug(product.category)}.fits")
+
+
+def write_product(product: Product, run: Run) -> None:
+    """Write a product into the output folder."""
+    name = product_name(product, run)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     with warnings.catch_warnings(), atomic(run.job.output_dir / name) as tmp:
         # A comment that a long key leaves no room for is cut, as CPL does; that is no news for the log.
@@ -97,7 +112,6 @@ def write_product(product: Product, run: Run) -> str:
             hdu.add_checksum(when=f"HDU checksum updated {now}")
         hdus.writeto(tmp, output_verify="silentfix+ignore")
         _stamp_md5(tmp, now)
-    return name
 
 
 def _slug(category: str) -> str:
@@ -105,7 +119,7 @@ def _slug(category: str) -> str:
 
 
 def _hdus(product: Product, header: fits.Header) -> fits.HDUList:
-    primary = fits.PrimaryHDU(header=header)
+    primary = fits.PrimaryHDU(header=without_wcs(header))
     extensions: list[Any] = []
     for unit in product.units:
         if unit.name == PRIMARY:

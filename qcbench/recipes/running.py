@@ -12,11 +12,11 @@ from pathlib import Path
 
 import qcbench
 from qcbench.core.errors import FileWriteError
-from qcbench.core.files import write_text
+from qcbench.core.files import write_error, write_text
 from qcbench.recipes import registry
-from qcbench.recipes.failures import Code, RecipeRunError
+from qcbench.recipes.failures import Code, RecipeRunError, bad_parameter
 from qcbench.recipes.job import Job, Run, load_job
-from qcbench.recipes.products import write_product
+from qcbench.recipes.products import product_name, write_product
 
 PRODUCTS_FILE = "products.json"
 log = logging.getLogger(__name__)
@@ -46,8 +46,7 @@ def run_job(path: Path) -> int:
 
 
 def _run(job: Job) -> None:
-    # A list of an earlier try must not stand beside the products of one that failed.
-    (job.output_dir / PRODUCTS_FILE).unlink(missing_ok=True)
+    _forget_products(job.output_dir / PRODUCTS_FILE)
     recipe = registry.get(job.recipe)
     run = Run(job, recipe.version, recipe.settle(job.parameters))
     log.info(
@@ -58,12 +57,24 @@ def _run(job: Job) -> None:
     used = {tag for item in recipe.inputs for tag in run.tags(item.parameter)}
     for line in job.sof:
         log.info("Frame %s %s%s", line.path, line.tag, "" if line.tag in used else " (not used)")
-    written = []
+    written: dict[str, str] = {}
     for product in recipe.function(run):
-        name = write_product(product, run)
+        name = product_name(product, run)
+        if name in written:
+            raise bad_parameter(f"Products {written[name]} and {product.category} would both be {name}")
+        write_product(product, run)
         log.info("Created product %s (%s)", name, product.category)
-        written.append({"name": name, "category": product.category})
-    write_text(job.output_dir / PRODUCTS_FILE, json.dumps(written, indent=2) + "\n")
+        written[name] = product.category
+    listed = [{"name": name, "category": category} for name, category in written.items()]
+    write_text(job.output_dir / PRODUCTS_FILE, json.dumps(listed, indent=2) + "\n")
+
+
+def _forget_products(listed: Path) -> None:
+    """Take away the list of an earlier try, which must not stand beside the products of one that failed."""
+    try:
+        listed.unlink(missing_ok=True)
+    except OSError as err:
+        raise write_error(listed, err) from err
 
 
 def set_up_log() -> None:

@@ -89,7 +89,9 @@ def read_content(path: Path, detectors: Sequence[str] = (), *, saturation: float
             with fits.open(path, memmap=True) as hdus:
                 return _read(path, hdus, detectors, saturation)
         except (OSError, ValueError, TypeError, KeyError, IndexError) as err:
-            raise FrameError(path, f"its data can't be read ({err})", "Have it made or transferred again") from err
+            raise FrameError(
+                path, f"its data can't be read ({err})", "Have it made or transferred again"
+            ) from err
 
 
 def _read(path: Path, hdus: Any, detectors: Sequence[str], saturation: float | None) -> Content:
@@ -103,7 +105,9 @@ def _read(path: Path, hdus: Any, detectors: Sequence[str], saturation: float | N
         for hdu in wanted
         if all(hdu.shape)
     )
-    lines = {hdu.name: hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name.endswith("LINES")}
+    lines = {
+        hdu.name: hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name.endswith("LINES")
+    }
     rows = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 1]
     spectra = [_image_spectrum(hdu, unit, lines) for hdu in rows]
     tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and not hdu.is_image]
@@ -124,14 +128,19 @@ def _plane(hdu: Any, step: int) -> NDArray[Any]:
     if len(hdu.shape) == 3:
         place = (hdu.shape[0] // 2, *place)  # type: ignore[assignment]
     values = np.asarray(hdu.section[place])
-    return values.astype(np.float32) if values.dtype.kind == "f" else values.astype(values.dtype.newbyteorder("="))
+    return (
+        values.astype(np.float32)
+        if values.dtype.kind == "f"
+        else values.astype(values.dtype.newbyteorder("="))
+    )
 
 
 def _image_spectrum(hdu: Any, unit: str, lines: dict[str, Any]) -> Spectrum:
     header = hdu.header
     flux = np.asarray(hdu.data, dtype=np.float64)
     step = float(header.get("CDELT1", header.get("CD1_1", 1.0)))
-    x = float(header.get("CRVAL1", 1.0)) + step * (np.arange(flux.size) + 1 - float(header.get("CRPIX1", 1.0)))
+    pixels = np.arange(1, flux.size + 1, dtype=np.float64)
+    x = float(header.get("CRVAL1", 1.0)) + step * (pixels - float(header.get("CRPIX1", 1.0)))
     axis = str(header.get("CUNIT1", "")) or ("pixel" if header.get("CTYPE1", "PIXEL") == "PIXEL" else "")
     table = lines.get(f"{hdu.name}.LINES") or lines.get("LINES")
     return Spectrum(hdu.name, x, flux, _lines(table), axis, str(header.get("BUNIT", unit)))
@@ -190,4 +199,3 @@ def same_shape(images: Sequence[DetectorImage], others: Sequence[DetectorImage])
     """Return those images that have a counterpart of the same name and shape."""
     shapes = {image.name: image.data.shape for image in others}
     return [image for image in images if shapes.get(image.name) == image.data.shape]
-

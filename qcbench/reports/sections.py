@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from bokeh.models import LayoutDOM
 from markupsafe import Markup
 
+from qcbench.core.addresses import relative_url
 from qcbench.look.figures import components
 from qcbench.look.pages import HeadlineKind
 
@@ -34,7 +33,7 @@ class Head:
     kind: HeadlineKind
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {HEAD_TYPE: asdict(self), "text/markdown": f"### {self.headline}"}
+        return {HEAD_TYPE: asdict(self), "text/markdown": f"### {self.headline}", "text/plain": self.headline}
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,9 @@ class Section:
     narrow: bool = False
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {SECTION_TYPE: {"narrow": self.narrow}, "text/html": str(self.html)}
+        bundle = {SECTION_TYPE: {"narrow": self.narrow}, "text/html": str(self.html)}
+        # Else the notebook would hold all of it a second time, as the text of this object.
+        return bundle | {"text/plain": "a section of a report"}
 
 
 def card(title: str, body: Markup, *, note: str = "", narrow: bool = False) -> Section:
@@ -73,11 +74,6 @@ def facts(rows: Iterable[tuple[str, str | Markup]]) -> Markup:
     """Return names and values below each other; values that are empty are left out."""
     lines = Markup("").join(_FACT.format(name=name, value=value) for name, value in rows if value)
     return Markup('<div class="scroll"><table class="data"><tbody>{}</tbody></table></div>').format(lines)
-
-
-def relative_url(target: Path, folder: Path) -> str:
-    """Return the address of a file, seen from a page in `folder`."""
-    return quote(Path(os.path.relpath(target, folder)).as_posix())
 
 
 def anchor(text: str, target: Path | None, folder: Path) -> str | Markup:

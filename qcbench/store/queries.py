@@ -95,7 +95,9 @@ def find_ab(session: Session, name: str, *, whole: bool = False) -> AssociationB
         )
     ab = session.scalars(query).one_or_none()
     if ab is None:
-        raise NotFoundError(f"{full}: the database has no such AB. List those of a date: qcbench get-status-ab")
+        raise NotFoundError(
+            f"{full}: the database has no such AB. List those of a date: qcbench get-status-ab"
+        )
     return ab
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Table, exists, select
+from sqlalchemy import Select, Table, exists, select
 
 from qcbench.core.dates import mjd_of, time_of_mjd, utc_now
 from qcbench.core.errors import NotFoundError
@@ -128,7 +128,7 @@ def first_kpi(spec: TableSpec) -> Column:
     return next((column for column in numbers if column.kind == "KPI"), numbers[0])
 
 
-def _has_rows(table: Table) -> object:
+def _has_rows(table: Table) -> Select[tuple[bool]]:
     return select(exists(select(table.c.id)))
 
 

@@ -75,3 +75,11 @@ def test_each_extension_has_its_spectrum_and_its_lines(detector, run_recipe):
     with fits.open(result.product("ARC_SPECTRUM")) as hdus:
         names = [hdu.header.get("EXTNAME") for hdu in hdus[1:]]
     assert names == ["CHIP1.INT1", "CHIP1.INT1.LINES", "CHIP2.INT1", "CHIP2.INT1.LINES"]
+
+
+def test_the_coordinates_of_the_image_do_not_stay_with_the_spectrum(ccd, image, run_recipe):
+    sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL2": -24.0, "CD2_2": 1e-4}
+    result = run_recipe("arc", [(ccd.write("arc", image, **sky), "WAVE")])
+    with fits.open(result.product("ARC_SPECTRUM")) as hdus:
+        assert not set(sky) & set(hdus[0].header)
+        assert hdus[1].header["CTYPE1"] == "PIXEL"

@@ -85,3 +85,10 @@ def test_frames_that_can_not_give_a_gain_are_refused_with_the_reason(
     result = run_recipe("detector_noise", frames(detector, levels, n_dark))
     assert result.code == 1
     assert reason in result.stderr
+
+
+def test_any_name_of_an_extension_makes_a_qc_key(detector, run_recipe):
+    odd = replace(detector, chips=("win 1/chip*2", "x" * 60))
+    result = run_recipe("detector_noise", frames(odd))
+    assert "GAIN WIN-1-CHIP-2" in result.qc("MASTER_READGAIN")
+    assert list(fits.getdata(result.product("MASTER_READGAIN"), 1)["EXTNAME"]) == ["win 1/chip*2", "x" * 60]

@@ -128,3 +128,27 @@ def test_a_failed_run_takes_the_list_of_an_earlier_one_away(sof, run_recipe):
     assert run_recipe("dark", sof).code == 0
     result = run_recipe("dark", sof, combtype="mode")
     assert not (result.folder / "products.json").exists()
+
+
+def test_two_products_never_share_one_file(detector, run_recipe):
+    sof = [(detector.frame("flat", 9000.0), "FLAT")]
+    result = run_recipe("flat", sof, product_category="FLAT_A", bpm_category="flat-a")
+    assert result.code == 14
+    assert "would both be flat_a.fits" in last_line(result)
+
+
+def test_extensions_of_the_same_name_are_not_mixed_up(detector, run_recipe):
+    path = detector.frame("one")
+    with fits.open(path, mode="update") as hdus:
+        hdus[2].header["EXTNAME"] = "CHIP1.INT1"
+    result = run_recipe("dark", [(path, "DARK")])
+    assert result.code == 1
+    assert "more than one image extension is named CHIP1.INT1" in last_line(result)
+
+
+def test_an_output_folder_that_can_not_be_written_is_told(sof, run_recipe, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "products.json").mkdir()
+    result = run_recipe("dark", sof)
+    assert result.code == 7
+    assert "products.json: can't be written" in last_line(result)

@@ -83,3 +83,23 @@ def test_products_of_an_earlier_recipe_step_do_not_pass_on_their_own_keys(sof, r
     result = run_recipe("dark", sof)
     assert fits.getheader(result.product("MASTER_DARK"))["ESO PRO CATG"] == "MASTER_DARK"
     assert "STALE" not in result.qc("MASTER_DARK", 1)
+
+
+def test_odd_cards_of_a_raw_header_do_not_stop_a_recipe(detector, run_recipe):
+    path = detector.frame("odd", TELESCOP="'; DROP TABLE <b>")
+    content = path.read_bytes()
+    cards = [
+        b"INSTRUME= NaN",
+        b"EXPTIME =  1 2 three",
+        b"ARCFILE = 'never closed",
+        b"DATE-OBS no equals sign",
+    ]
+    for key, card in zip((b"INSTRUME", b"EXPTIME", b"ARCFILE", b"MJD-OBS"), cards, strict=True):
+        place = content.index(key)
+        content = content[:place] + card.ljust(80) + content[place + 80 :]
+    path.write_bytes(content)
+    result = run_recipe("dark", [(path, "DARK"), (path, "DARK"), (path, "DARK")])
+    assert result.code == 0
+    header = fits.getheader(result.product("MASTER_DARK"))
+    assert header["TELESCOP"] == "'; DROP TABLE <b>"
+    assert "PARTICLE_RATE" not in result.qc("MASTER_DARK", 1)

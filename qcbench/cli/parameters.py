@@ -1,0 +1,121 @@
+"""The kinds of values that commands take: DFO dates, AB names, modes; they complete from the database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from qcbench.cli.invocation import Invocation
+from qcbench.core.dates import dfo_date, mjd_of, parse_date, utc_now
+from qcbench.core.errors import QcbenchError
+
+MAX_COMPLETIONS = 60
+DAYS_BACK = {"today": 0, "yesterday": 1}
+Decorator = Callable[[Any], Any]
+
+
+class DfoDate(click.ParamType):
+    """A DFO date: ``YYYY-MM-DD``, ``today`` or ``yesterday``."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """Read a date; ``today`` starts at the hour that the workbench's site has set."""
+        if isinstance(value, dt.date):
+            return value
+        if value in DAYS_BACK and ctx is not None:
+            start_hour = ctx.find_root().ensure_object(Invocation).settings().site.start_hour
+            return dfo_date(mjd_of(utc_now()), start_hour) - dt.timedelta(days=DAYS_BACK[value])
+        try:
+            return parse_date(str(value))
+        except ValueError as err:
+            self.fail(f"{err}, nor 'today' or 'yesterday'", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the dates that have frames, newest first."""
+        from sqlalchemy import select
+
+        from qcbench.store import Frame
+
+        query = select(Frame.dfo_date).distinct().order_by(Frame.dfo_date.desc()).limit(MAX_COMPLETIONS)
+        found = [str(date) for date in _ask(ctx, query)]
+        return [CompletionItem(text) for text in (*DAYS_BACK, *found) if text.startswith(incomplete)]
+
+
+class ABName(click.ParamType):
+    """The name of an AB, with or without ``.ab``, or the path of its text file."""
+
+    name = "AB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name with its ending."""
+        name = PurePath(str(value)).name.removesuffix(".ab")
+        if not name:
+            self.fail("the name of an AB is empty; qcbench get-status-ab lists those of a date", param, ctx)
+        return f"{name}.ab"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the ABs whose names start so, newest first."""
+        from sqlalchemy import select
+
+        from qcbench.store import AssociationBlock
+
+        query = (
+            select(AssociationBlock.name)
+            .where(AssociationBlock.name.startswith(incomplete, autoescape=True))
+            .order_by(AssociationBlock.mjd_obs.desc(), AssociationBlock.name)
+            .limit(MAX_COMPLETIONS)
+        )
+        return [CompletionItem(name) for name in _ask(ctx, query)]
+
+
+def date_option(text: str = "DFO date: YYYY-MM-DD, today or yesterday.", *, required: bool = True) -> Decorator:
+    """Return the option ``-d``."""
+    return click.option("-d", "--date", type=DfoDate(), required=required, metavar="DATE", help=text)
+
+
+def mode_option() -> Decorator:
+    """Return the option ``-m``."""
+    return click.option(
+        "-m",
+        "--mode",
+        type=click.Choice(["CALIB"]),
+        default="CALIB",
+        show_default=True,
+        expose_value=False,
+        help="Which frames: calibrations.",
+    )
+
+
+def ab_option() -> Decorator:
+    """Return the option ``-a``."""
+    return click.option(
+        "-a",
+        "--ab",
+        type=ABName(),
+        required=True,
+        metavar="AB",
+        help="Name of the AB, with or without .ab, or the path of its text file.",
+    )
+
+
+def _ask(ctx: click.Context, query: Any) -> Sequence[Any]:
+    """Ask the database for completions; where there is no workbench there are none."""
+    from qcbench.core.settings import load_settings
+    from qcbench.store import Store
+
+    with suppress(QcbenchError):
+        root = ctx.find_root().ensure_object(Invocation).root
+        with Store(load_settings(root, {}).database_url).read() as session:
+            return list(session.scalars(query))
+    return []

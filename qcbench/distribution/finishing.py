@@ -1,0 +1,190 @@
+"""finishNight: the date is cleaned up and counted, once nothing of it waits any more.
+
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.6 and 5.5.7.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from qcbench.core.files import remove_leftovers, write_error
+from qcbench.distribution.moving import delete_purged
+from qcbench.distribution.nights import Night, is_stuck
+from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, record_event
+from qcbench.store.states import DISTRIBUTED, OPEN_STATES, TO_REVIEW
+from qcbench.workbench import Workbench
+
+TOOL = "finish-night"
+_NEXT_STEP = {
+    ABState.CERTIFIED: "move-products",
+    ABState.MOVED: "rename-products",
+    ABState.RENAMED: "ingest-products",
+}
+_ENDS = frozenset({ABState.INGESTED, ABState.REJECTED})
+
+
+@dataclass(frozen=True)
+class NightStatistics:
+    """The daily statistics: how many ABs were created, and how they ended."""
+
+    created: int
+    successful: int
+    failed: int
+    certified: int
+    rejected: int
+    ingested: int
+
+    @property
+    def text(self) -> str:
+        """One line, such as ``created=12 successful=11 …``."""
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items())
+
+
+@dataclass(frozen=True)
+class FinishResult:
+    """Whether the night is finished; if not, what waits for whom, a line for each AB."""
+
+    finished: bool
+    waiting: tuple[str, ...]
+    deleted: int
+    statistics: NightStatistics | None
+
+
+def finish_night(
+    bench: Workbench, instrument: str, date: dt.date, *, cleanup_only: bool = False
+) -> FinishResult:
+    """Finish a date: purge its certification area, and the raw files if they are not kept; count its ABs.
+
+    Nothing is done while an AB is open, undecided, or not ingested.
+
+    Parameters
+    ----------
+    cleanup_only : bool
+        Clean up what may go already, also while ABs wait; no statistics, no flag.
+    """
+    night = Night(bench, instrument, date, "CALIB")
+    with bench.store.read() as session:
+        waiting = tuple(_waiting(night, session))
+    if waiting and not cleanup_only:
+        return FinishResult(False, waiting, 0, None)
+    deleted = len(delete_purged(night)) + _remove_leftovers(night)
+    if not waiting:
+        deleted += _purge(night)
+    if cleanup_only:
+        return FinishResult(False, waiting, deleted, None)
+    with bench.store.write() as session:
+        statistics = _count(night, session)
+        _flag(night, session, statistics)
+    return FinishResult(True, (), deleted, statistics)
+
+
+def _waiting(night: Night, session: Session) -> Iterator[str]:
+    abs_of_night = [ab for ab in night.blocks(session) if ABState(ab.state) not in _ENDS]
+    blockers = _blockers(session, [ab.id for ab in abs_of_night])
+    for ab in abs_of_night:
+        yield f"{ab.name}: {_why(ab, blockers.get(ab.id, []))}"
+
+
+def _why(ab: AssociationBlock, blockers: Iterable[str]) -> str:
+    state = ABState(ab.state)
+    if is_stuck(ab):
+        tags = ", ".join(str(item["tag"]) for item in ab.missing if item["required"]) or "a calibration"
+        return f"incomplete, it waits for {tags}. Reject it if that will not come"
+    if state in OPEN_STATES:
+        return f"{state}, it waits for {', '.join(blockers) or 'its turn in process-ab'}"
+    if state in TO_REVIEW:
+        return f"{state}, it waits for a decision" + (f" ({ab.review})" if ab.review else "")
+    return f"{state}, it waits for {_NEXT_STEP[state]}"
+
+
+def _blockers(session: Session, ab_ids: list[int]) -> dict[int, list[str]]:
+    """Return, by AB, the ABs whose products it needs and which have not made them yet."""
+    uses = session.scalars(
+        select(ABCalibration)
+        .join(ABCalibration.product)
+        .where(ABCalibration.ab_id.in_(ab_ids), Product.location == "virtual", ABCalibration.role == "MCALIB")
+        .options(joinedload(ABCalibration.product).joinedload(Product.ab))
+        .order_by(ABCalibration.ab_id, ABCalibration.position)
+    )
+    found: dict[int, list[str]] = {}
+    for use in uses:
+        owner = use.product.ab
+        found.setdefault(use.ab_id, []).append(f"{owner.name} ({owner.state})")
+    return found
+
+
+def _remove_leftovers(night: Night) -> int:
+    data = night.bench.data(night.instrument)
+    folders = (night.calib, night.logs, data.plots(night.date), data.raw(night.date))
+    return sum(remove_leftovers(folder) for folder in folders if folder.is_dir())
+
+
+def _purge(night: Night) -> int:
+    """Empty the certification area of the date but for products that are still in it, and the raw files."""
+    data = night.bench.data(night.instrument)
+    with night.bench.store.read() as session:
+        present = session.scalars(
+            select(Product).where(Product.instrument == night.instrument, Product.location == "product")
+        )
+        keep = {night.path_of(product) for product in present}
+    folders = sorted((data.root / "product").glob(f"*/{night.date}"))
+    if not night.bench.settings.processing.keep_raw:
+        folders.append(data.raw(night.date))
+    return sum(_empty(folder, keep) for folder in folders)
+
+
+def _empty(folder: Path, keep: set[Path]) -> int:
+    """Delete the files in a folder but for some, and the folders that are empty then; return how many files."""
+    count = 0
+    # deepest first, so that a folder comes after what is in it
+    for path in sorted(folder.rglob("*"), reverse=True):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                _remove_if_empty(path)
+            elif path not in keep:
+                path.unlink(missing_ok=True)
+                count += 1
+        except OSError as err:
+            raise write_error(path, err) from err
+    _remove_if_empty(folder)
+    return count
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _count(night: Night, session: Session) -> NightStatistics:
+    blocks = night.blocks(session)
+    decided = session.scalars(
+        select(AssociationBlock)
+        .where(AssociationBlock.id.in_([ab.id for ab in blocks]))
+        .options(selectinload(AssociationBlock.decisions))
+    ).all()
+    endings = {ab.id: {decision.policy for decision in ab.decisions} for ab in decided}
+    states = [ABState(ab.state) for ab in blocks]
+    failed = sum("failed" in endings[ab.id] for ab in blocks)
+    never_run = sum("incomplete" in endings[ab.id] for ab in blocks)
+    return NightStatistics(
+        created=len(blocks),
+        successful=len(blocks) - failed - never_run,
+        failed=failed,
+        certified=sum(state in DISTRIBUTED for state in states),
+        rejected=states.count(ABState.REJECTED),
+        ingested=states.count(ABState.INGESTED),
+    )
+
+
+def _flag(night: Night, session: Session, statistics: NightStatistics) -> None:
+    last = night.last_event(session, ["finished"])
+    if last and night.last_event(session, [f"ab_{state}" for state in ABState]) <= last:
+        return
+    for flag, message in (("daily_stat", statistics.text), ("finished", "the night is finished")):
+        record_event(session, TOOL, flag, message, instrument=night.instrument, date=night.date)

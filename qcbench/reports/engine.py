@@ -1,0 +1,123 @@
+"""The papermill engine of reports: a template runs in a kernel of its own.
+
+The kernel talks through sockets in a private folder instead of ports, so that no two kernels can meet, and is
+gone, with its folder, when the run has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillException
+from papermill.execute import execute_notebook
+
+from qcbench.core.errors import ReportError
+from qcbench.core.logs import get_logger
+
+ENGINE = "qcbench"
+START_ATTEMPTS = 3
+START_TIMEOUT_S = 60
+# No history and no start-up files of the user: a report depends on nothing but the workbench.
+_KERNEL_OPTIONS = ("--HistoryManager.enabled=False",)
+
+
+class KernelStartError(ReportError):
+    """The kernel of a report did not start."""
+
+
+class _OwnKernelEngine(Engine):
+    """Papermill engine that runs this Python in a kernel of its own."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, folder: Path, timeout: float, **_unused: Any
+    ) -> Any:
+        client = PapermillNotebookClient(
+            nb_man,
+            kernel_name=kernel_name,
+            timeout=timeout,
+            startup_timeout=START_TIMEOUT_S,
+            extra_arguments=list(_KERNEL_OPTIONS),
+            shutdown_kernel="immediate",
+        )
+        client.km = _kernel_manager(client, folder)
+        environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
+        try:
+            return client.execute(cleanup_kc=True, cwd=str(folder), env=environment)
+        except RuntimeError as err:
+            if _was_started(nb_man.nb):
+                raise
+            raise KernelStartError(f"the kernel did not start: {err}") from err
+
+
+def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: float) -> Mapping[str, Any]:
+    """Run a template from top to bottom.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of the cell that is tagged ``parameters``.
+    timeout_s : float
+        Longest time that one cell may take (s).
+
+    Raises
+    ------
+    ReportError
+        A cell failed or took too long, or the kernel did not start or died.
+    """
+    papermill_engines.register(ENGINE, _OwnKernelEngine)
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            return _run(template, parameters, timeout_s)
+        except KernelStartError as err:
+            get_logger().warning("a kernel did not start", attempt=attempt, reason=str(err))
+            last = err
+    raise ReportError(f"{template.name}: {last} ({START_ATTEMPTS} attempts). Call again") from last
+
+
+def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: float) -> Mapping[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="qcb-", ignore_cleanup_errors=True) as folder:
+        try:
+            content = execute_notebook(
+                template,
+                None,
+                parameters=dict(parameters),
+                engine_name=ENGINE,
+                progress_bar=False,
+                folder=Path(folder),
+                timeout=timeout_s,
+            )
+        except PapermillException as err:
+            raise ReportError(f"{template.name}: {_last_line(err)}. The report is tried again") from err
+        except TimeoutError as err:
+            problem = f"a cell took longer than {timeout_s:g} s and was stopped"
+            raise ReportError(f"{template.name}: {problem}. The report is tried again") from err
+        except RuntimeError as err:
+            raise ReportError(f"{template.name}: the kernel died ({err}). The report is tried again") from err
+    return dict(content)
+
+
+def _kernel_manager(client: PapermillNotebookClient, folder: Path) -> Any:
+    manager = client.create_kernel_manager()
+    # Without folders to look in, the native kernel is this Python, whatever kernels the user has.
+    manager.kernel_spec_manager.kernel_dirs = []
+    manager.transport = "ipc"
+    manager.ip = str(folder / "k")
+    manager.connection_file = str(folder / "kernel.json")
+    return manager
+
+
+def _was_started(notebook: Any) -> bool:
+    return any(cell.metadata.get("papermill", {}).get("start_time") for cell in notebook.cells)
+
+
+def _last_line(err: Exception) -> str:
+    name, value = getattr(err, "ename", None), getattr(err, "evalue", None)
+    text = f"{name}: {value}" if name else str(err)
+    return text.strip().splitlines()[-1].rstrip(".") if text.strip() else type(err).__name__

@@ -1,0 +1,18 @@
+"""The order of the stages: the automatic part of the day, and the demonstration."""
+
+from qcbench.workflow.auto_daily import DailyResult, DateResult, auto_daily, open_dates, run_date, run_job
+from qcbench.workflow.demo import DemoSummary, run_demo
+from qcbench.workflow.summary import DateSummary, summarize
+
+__all__ = [
+    "DailyResult",
+    "DateResult",
+    "DateSummary",
+    "DemoSummary",
+    "auto_daily",
+    "open_dates",
+    "run_date",
+    "run_demo",
+    "run_job",
+    "summarize",
+]

@@ -1,0 +1,269 @@
+"""The automatic part of the daily workflow (the handbook's autoDaily), for all open dates.
+
+It may be killed at any instruction and called again: each stage goes on from what the database and the folders
+say. A second call that finds nothing new changes nothing.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5.10.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import func, select
+
+from qcbench.association import create_abs, load_headers, scan_archive
+from qcbench.certification import certify_products
+from qcbench.core.errors import QcbenchError
+from qcbench.core.files import remove_leftovers
+from qcbench.core.locks import exclusive
+from qcbench.core.logs import get_logger, log_context
+from qcbench.core.progress import progress_bar
+from qcbench.core.settings import Through
+from qcbench.distribution import audit, ingest_products, move_products, rename_products, update_abs
+from qcbench.monitors.ab_monitor import ab_monitor
+from qcbench.processing import (
+    Cascade,
+    create_job,
+    load_engines,
+    process_ab,
+    queued_cascade,
+    recover_interrupted,
+    run_cascade,
+)
+from qcbench.reports import data_report, date_report, process_qc
+from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event
+from qcbench.workbench import Workbench, prepare_tables
+from qcbench.workflow.summary import DateSummary, summarize
+
+TOOL = "auto-daily"
+MAX_PASSES = 5
+_T = TypeVar("_T")
+_TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
+
+
+@dataclass(frozen=True)
+class DateResult:
+    """What was done for a date, where it stands now, and which stages could not be carried out."""
+
+    summary: DateSummary
+    processed: tuple[str, ...]
+    failed: tuple[str, ...]
+    waiting: dict[str, list[str]]
+    problems: tuple[str, ...]
+
+
+@dataclass
+class DailyResult:
+    """What a call of auto-daily did; `passes` counts how often it went through the open dates."""
+
+    dates: list[DateResult] = field(default_factory=list)
+    unusable_files: tuple[str, ...] = ()
+    audit: tuple[str, ...] = ()
+    passes: int = 0
+
+
+def auto_daily(
+    bench: Workbench,
+    *,
+    instruments: Sequence[str] | None = None,
+    dates: Sequence[dt.date] | None = None,
+    through: Through | None = None,
+    now: dt.datetime | None = None,
+    show: bool | None = None,
+) -> DailyResult:
+    """Run the automatic part for all open dates, or those that are named.
+
+    Parameters
+    ----------
+    through : {"scored", "certified", "ingested"}, optional
+        How far to go; by default as the settings say.
+    now : datetime, optional
+        The time against which a template counts as still being taken.
+    show : bool, optional
+        Show progress bars; by default on a terminal only.
+
+    Raises
+    ------
+    BusyError
+        Another one is running: the younger one gives way.
+    ArchiveError
+        The archive can't be read.
+    """
+    result = DailyResult()
+    limit = through or bench.settings.auto_daily.through
+    with exclusive(bench.tree.locks, TOOL, remedy="It goes on by itself; this call has done nothing"):
+        remove_leftovers(bench.settings.root)
+        prepare_tables(bench)
+        recover_interrupted(bench)
+        with progress_bar(0, "archive", show=show) as advance:
+            result.unusable_files = scan_archive(bench, advance).problems
+        # what one date certifies may complete an AB of another one: go on until nothing changes
+        for result.passes in range(1, MAX_PASSES + 1):
+            before = _last_event(bench)
+            result.dates = [
+                run_date(bench, instrument, date, through=limit, now=now, show=show)
+                for instrument in instruments or bench.instruments
+                for date in (dates if dates is not None else open_dates(bench, instrument))
+            ]
+            if _last_event(bench) == before:
+                break
+        if limit == "ingested":
+            result.audit = tuple(audit(bench))
+    return result
+
+
+def open_dates(bench: Workbench, instrument: str) -> list[dt.date]:
+    """Return the dates of an instrument that have data and are not finished, oldest first."""
+    with bench.store.read() as session:
+        with_data = select(ArchiveFile.dfo_date).where(
+            ArchiveFile.instrument == instrument, ArchiveFile.problem.is_(None)
+        )
+        with_abs = select(AssociationBlock.dfo_date).where(AssociationBlock.instrument == instrument)
+        finished = select(Event.dfo_date).where(Event.instrument == instrument, Event.flag == "finished")
+        found = {date for query in (with_data, with_abs) for date in session.scalars(query.distinct())}
+        return sorted(date for date in found - set(session.scalars(finished)) if date is not None)
+
+
+def run_date(
+    bench: Workbench,
+    instrument: str,
+    date: dt.date,
+    *,
+    through: Through,
+    now: dt.datetime | None = None,
+    show: bool | None = None,
+) -> DateResult:
+    """Run the automatic part for one date. A stage that can't be carried out is said, and the others go on."""
+    stages = _Stages(bench, instrument, date)
+    cascade = Cascade()
+    with log_context(instrument=instrument, date=date):
+        stages.run("data-loader", lambda: load_headers(bench, instrument, date))
+        stages.run("create-report", lambda: data_report(bench, instrument, date))
+        stages.run("create-ab", lambda: create_abs(bench, instrument, date, now=now))
+        stages.run("create-job", lambda: create_job(bench, instrument, date))
+        cascade = stages.run("cascade", lambda: run_job(bench, instrument, date, show=show)) or cascade
+        stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
+        if through != "scored":
+            stages.run("certify-products", lambda: certify_products(bench, instrument, date))
+        if through == "ingested":
+            for tool, stage in _DISTRIBUTION:
+                stages.run(tool, partial(stage, bench, instrument, date))
+        if _changed_since_report(bench, instrument, date):
+            stages.run("get-status-ab", lambda: ab_monitor(bench, instrument, date))
+            stages.run("date-report", lambda: _report_date(bench, instrument, date))
+    return DateResult(
+        summary=summarize(bench, instrument, date),
+        processed=tuple(cascade.done),
+        failed=tuple(cascade.failed),
+        waiting=cascade.waiting,
+        problems=tuple(stages.problems),
+    )
+
+
+_DISTRIBUTION: tuple[tuple[str, Callable[[Workbench, str, dt.date], object]], ...] = (
+    ("move-products", move_products),
+    ("rename-products", rename_products),
+    ("ingest-products", ingest_products),
+    ("update-ab", update_abs),
+)
+
+
+def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | None = None) -> Cascade:
+    """Process the queued ABs of a date in the order of the cascade, each followed by its QC."""
+    engines = load_engines()
+    tasks = queued_cascade(bench, instrument, date)
+
+    def run(name: str) -> bool:
+        return _guarded(bench, name, lambda: process_ab(bench, name, engines=engines).ok)
+
+    def follow_up(name: str) -> bool:
+        return _guarded(bench, name, lambda: _qc(bench, name))
+
+    with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
+        return run_cascade(tasks, run, follow_up, workers=bench.settings.processing.workers, advance=advance)
+
+
+def _qc(bench: Workbench, ab_name: str) -> bool:
+    process_qc(bench, ab_name)
+    return True
+
+
+def _guarded(bench: Workbench, ab_name: str, work: Callable[[], bool]) -> bool:
+    """Do the work on one AB; what goes wrong is an event, and the rest of the night goes on."""
+    try:
+        return work()
+    except QcbenchError as err:
+        _say(bench, "ab_problem", f"{ab_name}: {err}")
+        return False
+
+
+def _catch_up(bench: Workbench, instrument: str, date: dt.date) -> None:
+    """Measure, score and report what a killed call left processed, and reports that failed before."""
+    with bench.store.read() as session:
+        names = session.scalars(
+            select(AssociationBlock.name)
+            .where(
+                AssociationBlock.instrument == instrument,
+                AssociationBlock.dfo_date == date,
+                AssociationBlock.state.in_(_TO_MEASURE)
+                | ((AssociationBlock.state == ABState.SCORED) & AssociationBlock.report_path.is_(None)),
+            )
+            .order_by(AssociationBlock.name)
+        ).all()
+    for name in names:
+        _guarded(bench, name, partial(_qc, bench, name))
+
+
+class _Stages:
+    """Runs the stages of a date one by one and keeps what went wrong."""
+
+    def __init__(self, bench: Workbench, instrument: str, date: dt.date):
+        self._bench, self._instrument, self._date = bench, instrument, date
+        self.problems: list[str] = []
+
+    def run(self, tool: str, stage: Callable[[], _T]) -> _T | None:
+        try:
+            return stage()
+        except QcbenchError as err:
+            self.problems.append(f"{tool}: {err}")
+            _say(self._bench, "stage_problem", f"{tool}: {err}", self._instrument, self._date)
+            return None
+
+
+def _say(
+    bench: Workbench, flag: str, message: str, instrument: str | None = None, date: dt.date | None = None
+) -> None:
+    """Log a problem, and add the event: once while it lasts, and not if the database itself is what is wrong."""
+    get_logger().error(message, tool=TOOL)
+    same = (Event.tool == TOOL, Event.flag == flag, Event.instrument == instrument, Event.dfo_date == date)
+    try:
+        with bench.store.write() as session:
+            last = session.scalar(select(Event.message).where(*same).order_by(Event.id.desc()).limit(1))
+            if last != message:
+                record_event(session, TOOL, flag, message, instrument=instrument, date=date, level="error")
+    except QcbenchError as err:
+        get_logger().error(f"the event could not be kept: {err}", tool=TOOL)
+
+
+def _report_date(bench: Workbench, instrument: str, date: dt.date) -> None:
+    date_report(bench, instrument, date)
+    with bench.store.write() as session:
+        record_event(session, TOOL, "date_report", "date report written", instrument=instrument, date=date)
+
+
+def _changed_since_report(bench: Workbench, instrument: str, date: dt.date) -> bool:
+    """Tell whether anything happened to a date since its report was written."""
+    own = (Event.instrument == instrument, Event.dfo_date == date)
+    with bench.store.read() as session:
+        last = session.scalar(select(func.max(Event.id)).where(*own))
+        reported = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "date_report"))
+    return last is not None and last != reported
+
+
+def _last_event(bench: Workbench) -> int:
+    with bench.store.read() as session:
+        return session.scalar(select(func.max(Event.id))) or 0

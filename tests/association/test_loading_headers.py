@@ -1,0 +1,153 @@
+"""Headers come from the archive; what can't be used is listed with the reason, and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from qcbench.association import load_headers, scan_archive
+from qcbench.core.errors import ArchiveError
+from qcbench.store import ArchiveFile, Event, Frame
+from qcbench.workbench import Workbench
+from tests.nights import NIGHT, simulated_workbench
+
+
+def frames(bench: Workbench) -> list[Frame]:
+    with bench.store.read() as session:
+        return list(session.scalars(select(Frame).order_by(Frame.arcfile)))
+
+
+def problems(bench: Workbench) -> dict[str, str]:
+    with bench.store.read() as session:
+        rows = session.execute(
+            select(ArchiveFile.uri, ArchiveFile.problem).where(ArchiveFile.problem.is_not(None))
+        )
+        return {Path(uri).name: problem for uri, problem in rows}
+
+
+def events(bench: Workbench, flag: str) -> list[Event]:
+    with bench.store.read() as session:
+        return list(session.scalars(select(Event).where(Event.flag == flag)))
+
+
+def load(bench: Workbench) -> None:
+    scan_archive(bench)
+    load_headers(bench, "hawki", NIGHT)
+
+
+def test_every_frame_of_a_night_is_loaded_with_its_header_file(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    loaded = frames(bench)
+    assert len(loaded) == 39
+    headers = bench.data("hawki").headers(NIGHT)
+    assert {path.name for path in headers.iterdir()} == {
+        frame.arcfile.replace(".fits", ".hdr") for frame in loaded
+    }
+    text = (headers / loaded[0].arcfile.replace(".fits", ".hdr")).read_text()
+    assert loaded[0].arcfile in text
+    assert "CHIP4.INT1" in text
+
+
+def test_loading_again_loads_nothing(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    before = [frame.loaded_at for frame in frames(bench)]
+    assert scan_archive(bench).n_new == 0
+    result = load_headers(bench, "hawki", NIGHT)
+    assert (result.n_new, result.n_known) == (0, 39)
+    assert [frame.loaded_at for frame in frames(bench)] == before
+
+
+def test_only_the_frames_of_the_date_are_loaded(tmp_path):
+    bench = simulated_workbench(tmp_path, nights=2)
+    load(bench)
+    assert {frame.dfo_date for frame in frames(bench)} == {NIGHT}
+
+
+def test_the_archive_must_be_there(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    shutil.rmtree(bench.settings.archive_path)
+    with pytest.raises(ArchiveError, match=r"there is no such folder.*\[archive\] path"):
+        scan_archive(bench)
+
+
+@pytest.mark.parametrize(
+    ("anomaly", "reason"),
+    [
+        ("not-fits", "not a readable FITS file"),
+        ("no-arcfile", "key ARCFILE is missing"),
+        ("missing-keyword", "key MJD-OBS is missing"),
+        ("unknown-instrument", "is of no instrument of this workbench"),
+        ("duplicate-arcfile", "which has other content and is used"),
+    ],
+)
+def test_a_file_that_is_no_frame_is_listed_and_the_rest_of_the_night_goes_on(tmp_path, anomaly, reason):
+    bench = simulated_workbench(tmp_path, anomalies=[anomaly])
+    load(bench)
+    listed = problems(bench)
+    assert len(listed) == 1
+    assert reason in next(iter(listed.values()))
+    assert len(frames(bench)) >= 38
+    assert len(events(bench, "file_problem")) == 1
+    load(bench)
+    assert len(events(bench, "file_problem")) == 1, "a problem is an event once, not every hour"
+
+
+def test_a_truncated_frame_is_kept_with_its_problem(tmp_path):
+    bench = simulated_workbench(tmp_path, anomalies=["truncated-file"])
+    load(bench)
+    marked = [frame for frame in frames(bench) if frame.problem]
+    assert len(marked) == 1
+    assert "truncated" in marked[0].problem
+
+
+def test_a_file_that_was_mended_is_read_again(tmp_path):
+    good = simulated_workbench(tmp_path / "good").settings.archive_path / "raw"
+    bench = simulated_workbench(tmp_path / "bad", anomalies=["truncated-file"])
+    load(bench)
+    name = next(frame.uri for frame in frames(bench) if frame.problem)
+    shutil.copy(good / name, bench.settings.archive_path / "raw" / name)
+    load(bench)
+    assert [frame.problem for frame in frames(bench) if frame.uri == name] == [None]
+
+
+def test_the_same_file_under_two_names_is_taken_once_without_alarm(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    first = sorted(folder.iterdir())[0]
+    shutil.copy(first, folder / "zz_copy.fits")
+    load(bench)
+    assert "the same file as" in problems(bench)["zz_copy.fits"]
+    assert [event.level for event in events(bench, "file_problem")] == ["info"]
+
+
+def test_a_hostile_arcfile_never_becomes_a_path(tmp_path):
+    from astropy.io import fits
+
+    bench = simulated_workbench(tmp_path)
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    first = sorted(folder.iterdir())[0]
+    with fits.open(first) as hdus:
+        hdus[0].header["ARCFILE"] = "../../../evil.fits"
+        hdus.writeto(folder / "evil.fits")
+    load(bench)
+    assert "can't be the name of a file" in problems(bench)["evil.fits"]
+    assert not list(tmp_path.rglob("evil.hdr"))
+
+
+def test_a_temporary_file_of_a_running_transfer_is_passed_over(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    (folder / ".tmp-arriving.fits").write_bytes(b"half")
+    assert scan_archive(bench).problems == ()
+
+
+def test_no_file_stays_open(tmp_path):
+    bench = simulated_workbench(tmp_path, anomalies=["not-fits", "truncated-file"])
+    load(bench)
+    held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()}
+    assert not [path for path in held if path.endswith(".fits")]

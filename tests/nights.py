@@ -1,0 +1,55 @@
+"""Simulated nights for tests of the stages: small frames, real headers, a workbench of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from qcbench.instruments import available_packs
+from qcbench.simulate import simulate
+from qcbench.workbench import Workbench, make_workbench
+
+NIGHT = dt.date(2026, 11, 16)
+PYTHON_ENGINE = {"QCBENCH_PROCESSING_ENGINE": "python"}
+
+
+def simulated_archive(
+    archive: Path,
+    *,
+    instrument: str = "hawki",
+    nights: int = 1,
+    window: int = 64,
+    anomalies: Sequence[str] = (),
+) -> Path:
+    description = available_packs()[instrument] / "simulate.yaml"
+    simulate(description, archive, nights=nights, start=NIGHT, seed=7, window=window, anomalies=anomalies)
+    return archive
+
+
+def simulated_workbench(
+    root: Path,
+    *,
+    instrument: str = "hawki",
+    nights: int = 1,
+    window: int = 64,
+    anomalies: Sequence[str] = (),
+    environ: dict[str, str] | None = None,
+) -> Workbench:
+    """A workbench whose archive holds simulated nights; recipes run on the python engine."""
+    bench = make_workbench(root, (instrument,), PYTHON_ENGINE if environ is None else environ)
+    simulated_archive(
+        root / "archive", instrument=instrument, nights=nights, window=window, anomalies=anomalies
+    )
+    return bench
+
+
+def real_efosc2_workbench(root: Path, real_data: Path) -> Workbench:
+    """A workbench whose archive holds the eight real EFOSC2 frames."""
+    bench = make_workbench(root, ("efosc2",), {})
+    folder = root / "archive" / "raw"
+    folder.mkdir(parents=True)
+    for path in sorted((real_data / "efosc2-pessto").glob("*.fits")):
+        shutil.copy(path, folder / path.name)
+    return bench
