@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from qcbench.archive import Archive, open_archive
-from qcbench.core.errors import SettingsError
+from qcbench.core.errors import SettingsError, StoreError
 from qcbench.core.paths import DataTree, WorkbenchTree
 from qcbench.core.settings import Settings, load_settings, write_default_settings
 from qcbench.instruments import InstrumentPack, find_pack
@@ -82,7 +82,11 @@ def open_workbench(root: Path, environ: Mapping[str, str]) -> Workbench:
     """
     settings = load_settings(root, environ)
     store = Store(settings.database_url)
-    store.check()
+    try:
+        store.check()
+    except StoreError:
+        store.dispose()
+        raise
     return Workbench(settings, store)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from qcbench.instruments import available_packs
@@ -15,6 +17,19 @@ NIGHT = dt.date(2026, 11, 16)
 PYTHON_ENGINE = {"QCBENCH_PROCESSING_ENGINE": "python"}
 
 
+@cache
+def _night_store() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="qcbench-nights-")
+
+
+@cache
+def _made_once(instrument: str, nights: int, window: int, anomalies: tuple[str, ...]) -> Path:
+    archive = Path(tempfile.mkdtemp(dir=_night_store().name)) / "archive"
+    description = available_packs()[instrument] / "simulate.yaml"
+    simulate(description, archive, nights=nights, start=NIGHT, seed=7, window=window, anomalies=anomalies)
+    return archive
+
+
 def simulated_archive(
     archive: Path,
     *,
@@ -23,8 +38,9 @@ def simulated_archive(
     window: int = 64,
     anomalies: Sequence[str] = (),
 ) -> Path:
-    description = available_packs()[instrument] / "simulate.yaml"
-    simulate(description, archive, nights=nights, start=NIGHT, seed=7, window=window, anomalies=anomalies)
+    """An archive of simulated nights: a copy of its own, made once in a run of the tests."""
+    made = _made_once(instrument, nights, window, tuple(anomalies))
+    shutil.copytree(made, archive, dirs_exist_ok=True)
     return archive
 
 

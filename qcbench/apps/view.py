@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,6 +29,7 @@ _TAG_KINDS: dict[str, TagKind] = {
     DECIDED: "none",
 }
 _BRIEF_LENGTH = 90
+_TIME = re.compile(r"\d{4}-(?P<day>\d\d-\d\d)T(?P<clock>\d\d:\d\d:\d\d.*)")
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,12 @@ def queue_row(item: QueueItem, *, with_date: bool) -> QueueRow:
 
 
 def short_name(ab_name: str, *, with_date: bool) -> str:
-    """Return the time of an AB's name and what follows; with the date in front where it is asked for."""
+    """Return the time of an AB's name and what follows; with month and day where the list needs them."""
     root = ab_name.removesuffix(".ab")
-    day, _, clock = root.partition("T")
-    if not clock or with_date:
-        return root.partition(".")[2] or root
-    return root[len(day) + 1 :]
+    found = _TIME.search(root)
+    if found is None:
+        return root
+    return f"{found['day']} {found['clock']}" if with_date else found["clock"]
 
 
 def score_of(count: ScoreCount, *, failed: bool, long: bool = False) -> Mark:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from qcbench.archive.base import RemoteFile
 from qcbench.core.errors import ArchiveError
-from qcbench.core.files import TMP_PREFIX, copy_file, sha256
+from qcbench.core.files import atomic, copy_file
+from qcbench.core.files import sha256 as hash_of
+from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.core.settings import Settings
 
@@ -34,17 +38,19 @@ class LocalArchive:
         return cls(settings.archive_path)
 
     def list_raw(self) -> Iterator[RemoteFile]:
-        """List the files below ``raw/``, ordered; temporary and hidden ones are passed over."""
+        """List the files below ``raw/``, ordered.
+
+        Temporary and hidden files and folders are passed over, and links that lead nowhere or outside.
+        """
         if not self.raw.is_dir():
             raise ArchiveError(f"{self.raw}: there is no such folder. Set [archive] path, or make the folder")
-        for folder, subfolders, names in os.walk(self.raw):
-            subfolders.sort()
-            for name in sorted(names):
-                if name.startswith("."):
-                    continue
-                path = Path(folder, name)
-                status = path.stat()
-                uri = path.relative_to(self.raw).as_posix()
+        for uri in sorted(self._raw_uris()):
+            try:
+                status = self._raw_path(uri).stat()
+            except (ArchiveError, FileNotFoundError) as err:
+                get_logger().warning("a file of the archive is passed over", uri=uri, problem=str(err))
+                continue
+            if stat.S_ISREG(status.st_mode):
                 yield RemoteFile(uri, status.st_size, str(status.st_mtime_ns))
 
     @contextmanager
@@ -57,31 +63,28 @@ class LocalArchive:
         copy_file(self._raw_path(uri), target, link=True)
 
     def ingest(self, dp_id: str, file: Path, sha256: str) -> bool:
-        """Copy a product in and read it back."""
+        """Copy a product in and read it back; it gets its name when its content is as it was sent."""
         present = self.holding(dp_id)
-        if present is None:
-            copy_file(file, self._product_path(dp_id))
-            present = self.holding(dp_id)
-            fresh = True
-        else:
-            fresh = False
-        if present != sha256:
-            what = "what arrived differs from what was sent" if fresh else "it is there with another content"
-            raise ArchiveError(
-                f"{dp_id}: {what} (SHA-256 {present} instead of {sha256}). Nothing was replaced"
-            )
-        return fresh
+        if present is not None:
+            _compare(dp_id, present, sha256, "it is there with another content")
+            return False
+        if not file.is_file():
+            raise ArchiveError(f"{dp_id}: there is no file {file} to ingest. Make it again, then call again")
+        with atomic(self._product_path(dp_id)) as tmp:
+            shutil.copyfile(file, tmp)
+            _compare(dp_id, hash_of(tmp), sha256, "what arrived differs from what was sent")
+        return True
 
     def holding(self, dp_id: str) -> str | None:
         """Return the SHA-256 of a product, read from its bytes."""
         path = self._product_path(dp_id)
-        return sha256(path) if path.is_file() else None
+        return hash_of(path) if path.is_file() else None
 
     def list_products(self) -> Iterator[str]:
         """List the ids of the products."""
         if self.products.is_dir():
             yield from sorted(
-                path.stem for path in self.products.glob("*.fits") if not path.name.startswith(TMP_PREFIX)
+                path.stem for path in self.products.glob("*.fits") if not path.name.startswith(".")
             )
 
     def problem(self) -> str | None:
@@ -94,7 +97,10 @@ class LocalArchive:
         return None if os.access(parent, os.W_OK) else f"{parent} can't be written"
 
     def _raw_path(self, uri: str) -> Path:
-        path = (self.raw / uri).resolve()
+        try:
+            path = (self.raw / uri).resolve()
+        except (ValueError, OSError, RuntimeError) as err:
+            raise ArchiveError(f"{uri!r}: can't be a file of the archive {self.raw}: {err}") from err
         if not path.is_relative_to(self.raw.resolve()):
             raise ArchiveError(f"{uri}: not inside the archive {self.raw}")
         if not path.is_file():
@@ -105,3 +111,17 @@ class LocalArchive:
 
     def _product_path(self, dp_id: str) -> Path:
         return self.products / f"{safe_name(dp_id)}.fits"
+
+    def _raw_uris(self) -> Iterator[str]:
+        for folder, subfolders, names in os.walk(self.raw):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for name in names:
+                if not name.startswith("."):
+                    yield Path(folder, name).relative_to(self.raw).as_posix()
+
+
+def _compare(dp_id: str, present: str, wanted: str, problem: str) -> None:
+    if present != wanted:
+        raise ArchiveError(
+            f"{dp_id}: {problem} (SHA-256 {present} instead of {wanted}). Nothing was replaced"
+        )

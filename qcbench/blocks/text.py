@@ -6,6 +6,7 @@ RAWFILE, MCALIB and PRODUCTS are not documented anywhere and are our reading: fi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import qcbench
@@ -13,6 +14,7 @@ from qcbench.core.errors import QcbenchError
 from qcbench.store import AssociationBlock
 from qcbench.store.states import ABState
 
+_QUALIFIER = re.compile(r"[A-Z][A-Z0-9_.-]*")
 PROCESS_STATUS = {
     ABState.CREATED: "CREATED",
     ABState.QUEUED: "CREATED",
@@ -86,9 +88,12 @@ def block_of(ab: AssociationBlock) -> BlockFile:
 
 
 def print_block(block: BlockFile) -> str:
-    """Return the text form."""
-    lines = [f"{name:<16} {value}".rstrip() for name, value in block.fields]
-    lines += ["# raw match key", *(f"{'RAW_MATCH_KEY':<16} {key}={value}" for key, value in block.match_keys)]
+    """Return the text form; line ends and runs of blanks inside a value become one blank."""
+    lines = [f"{name:<16} {_flat(value)}".rstrip() for name, value in block.fields]
+    lines += [
+        "# raw match key",
+        *(f"{'RAW_MATCH_KEY':<16} {key}={_flat(value)}" for key, value in block.match_keys),
+    ]
     lines += ["# raw files", *(f"{'RAWFILE':<16} {file} {tag}" for file, tag in block.raw_files)]
     lines += [
         "# calibrations",
@@ -118,8 +123,8 @@ def parse_block(text: str, source: str) -> BlockFile:
         content = _without_comment(line)
         if not content:
             continue
-        name, _, value = content.partition(" ")
-        words = value.split()
+        name, _, value = content.replace("\t", " ").partition(" ")
+        words = value.split(" #", 1)[0].split()
         try:
             if name == "RAW_MATCH_KEY":
                 key, _, wanted = value.strip().partition("=")
@@ -132,8 +137,10 @@ def parse_block(text: str, source: str) -> BlockFile:
                 calibrations.append(
                     CalibrationLine(name, words[0], words[1], words[2], words[3], float(words[4]))
                 )
-            else:
+            elif _QUALIFIER.fullmatch(name):
                 fields.append((name, value.strip()))
+            else:
+                raise QcbenchError(f"{source}, line {number}: {name!r} is no qualifier of an AB")
         except (IndexError, ValueError) as err:
             problem = f"{source}, line {number}: can't read {line.strip()!r}: {name} needs other columns"
             raise QcbenchError(problem) from err
@@ -152,7 +159,10 @@ def log_text(ab: AssociationBlock) -> str:
 
 
 def _without_comment(line: str) -> str:
-    """Drop a comment: a ``#`` at the start of a line or behind a blank (match keys may hold one inside)."""
-    if line.lstrip().startswith("#"):
-        return ""
-    return line.split(" # ", 1)[0].strip()
+    """Drop a line that is a comment; a ``#`` further on may belong to a header value."""
+    return "" if line.lstrip().startswith("#") else line.strip()
+
+
+def _flat(value: str) -> str:
+    """Return a header value on one line, so that it can't be taken for further qualifiers."""
+    return " ".join(value.split())

@@ -51,8 +51,11 @@ def withdraw(session: Session, rejected: AssociationBlock) -> None:
         select(ABCalibration)
         .join(ABCalibration.product)
         .where(Product.ab_id == rejected.id)
-        .options(joinedload(ABCalibration.ab), joinedload(ABCalibration.product))
+        .options(
+            joinedload(ABCalibration.ab, innerjoin=True), joinedload(ABCalibration.product, innerjoin=True)
+        )
         .order_by(ABCalibration.ab_id, ABCalibration.position)
+        .with_for_update()
     ).all()
     for _, group in groupby(uses, key=lambda use: use.ab_id):
         own = list(group)

@@ -22,7 +22,9 @@ def advice(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
     if not with_data:
         return f"No frames of {date} were loaded: qcbench data-loader -t h -d {date}"
     many = len(summaries) > 1
-    return "\n".join(f"{item.instrument}: {next_step(item)}" if many else next_step(item) for item in with_data)
+    return "\n".join(
+        f"{item.instrument}: {next_step(item)}" if many else next_step(item) for item in with_data
+    )
 
 
 def next_step(item: DateSummary) -> str:
@@ -48,7 +50,9 @@ def next_step(item: DateSummary) -> str:
         return f"{todo} to be archived: qcbench auto-daily --through ingested -d {date}"
     if item.incomplete:
         todo = f"{count(item.incomplete, 'AB')} incomplete"
-        return f"{todo}: qcbench get-status-ab -d {date} says what is missing; qcbench create-ab -d {date} tries again"
+        return (
+            f"{todo}, see qcbench get-status-ab -d {date}; to try again: qcbench create-ab -d {date} -m CALIB"
+        )
     return f"All ABs are done: qcbench finish-night -d {date}"
 
 
@@ -58,4 +62,6 @@ def review_line(waiting: int, date: dt.date | None) -> str:
         return "No AB waits for review"
     verb = "waits" if waiting == 1 else "wait"
     where = f" -d {date} -m CALIB" if date else ""
-    return f"{count(waiting, 'AB')} {verb} for review: qcbench certify-products{where} --list, or qcbench serve"
+    return (
+        f"{count(waiting, 'AB')} {verb} for review: qcbench certify-products{where} --list, or qcbench serve"
+    )

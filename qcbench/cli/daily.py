@@ -77,7 +77,10 @@ def _fetch_raw(invocation: Invocation, date: dt.date) -> None:
 @date_option()
 @pass_invocation
 def create_report(invocation: Invocation, date: dt.date) -> None:
-    """Write the data report of a date: its frames with their keys, and the files that can't be used."""
+    """Write the data report of a date.
+
+    It lists the frames with their keys, and the files that can't be used.
+    """
     from qcbench.reports import data_report
 
     bench = invocation.open()
@@ -85,14 +88,13 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
     rows = [{"instrument": name, "date": date, "report": data_report(bench, name, date)} for name in names]
     invocation.show(
         Answer(
-            tables=(Table("reports", rows, ("instrument", "date", "report")),), next=advice(bench, names, date)
+            tables=(Table("reports", rows, ("instrument", "date", "report")),),
+            next=advice(bench, names, date),
         )
     )
 
 
-@command(
-    "create-ab", "qcbench create-ab -d 2026-11-19 -m CALIB", "qcbench create-ab -d today -m CALIB -i"
-)
+@command("create-ab", "qcbench create-ab -d 2026-11-19 -m CALIB", "qcbench create-ab -d today -m CALIB -i")
 @date_option()
 @mode_option()
 @click.option(
@@ -104,9 +106,9 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
 )
 @pass_invocation
 def create_ab(invocation: Invocation, date: dt.date) -> None:
-    """Create the Association Blocks of a date: classify, group and associate its frames.
+    """Create the Association Blocks (ABs) of a date.
 
-    No AB is formed twice. A template that is still being taken is left for the next call, and an AB without a
+    Its frames are classified, grouped and associated. No AB is formed twice. A template that is still being taken is left for the next call, and an AB without a
     calibration that it needs is tried again.
     """
     from qcbench.association import create_abs
@@ -114,7 +116,9 @@ def create_ab(invocation: Invocation, date: dt.date) -> None:
     bench = invocation.open()
     results = {name: create_abs(bench, name, date) for name in invocation.instruments(bench)}
     kinds = ("created", "associated", "incomplete", "waiting", "unclassified", "unsupported")
-    found = [(name, kind, item) for name, made in results.items() for kind in kinds for item in getattr(made, kind)]
+    found = [
+        (name, kind, item) for name, made in results.items() for kind in kinds for item in getattr(made, kind)
+    ]
     counts = [
         {"instrument": name, "date": date, **{kind: len(getattr(made, kind)) for kind in kinds}}
         for name, made in results.items()
@@ -132,14 +136,16 @@ def create_ab(invocation: Invocation, date: dt.date) -> None:
 
 
 @command(
-    "create-job", "qcbench create-job -d 2026-11-19 -m CALIB", "qcbench create-job -d 2026-11-19 -m CALIB --run"
+    "create-job",
+    "qcbench create-job -d 2026-11-19 -m CALIB",
+    "qcbench create-job -d 2026-11-19 -m CALIB --run",
 )
 @date_option()
 @mode_option()
 @click.option("--run", is_flag=True, help="Run the job now: process, measure, score and report each AB.")
 @pass_invocation
 def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
-    """Queue the complete ABs of a date in the order of the cascade, and write the job file.
+    """Queue the complete ABs of a date and write the job file.
 
     An AB waits for the ABs that make its virtual calibrations. With --run, an AB that fails does not end the job.
     """
@@ -172,7 +178,7 @@ def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
 @ab_option()
 @pass_invocation
 def process_ab(invocation: Invocation, ab: str) -> None:
-    """Process an AB: fetch its frames, check them, run its recipe, and keep the products.
+    """Process an AB: fetch its frames, check them, run its recipe.
 
     An AB that fails keeps the reason and its log, and the command ends with code 20.
     """
@@ -218,7 +224,10 @@ def process_qc(invocation: Invocation, ab: str) -> None:
 @ab_option()
 @pass_invocation
 def score_qc(invocation: Invocation, ab: str) -> None:
-    """Score the stored QC parameters of an AB with the thresholds of its date; nothing is processed again."""
+    """Score the stored QC parameters of an AB again.
+
+    The thresholds of its date count; nothing is processed again.
+    """
     from qcbench.reports import score_ab
     from qcbench.store.queries import find_ab
 

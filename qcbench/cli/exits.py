@@ -21,6 +21,10 @@ def exit_codes() -> dict[int, str]:
     """Return all exit codes with what they mean, in order."""
     found: dict[int, list[str]] = {}
     for item in vars(errors).values():
-        if isinstance(item, type) and issubclass(item, errors.QcbenchError) and item.exit_code not in _GENERAL:
+        if (
+            isinstance(item, type)
+            and issubclass(item, errors.QcbenchError)
+            and item.exit_code not in _GENERAL
+        ):
             found.setdefault(item.exit_code, []).append(str(item.__doc__).partition("\n")[0])
     return _GENERAL | {code: " ".join(texts) for code, texts in sorted(found.items())} | _MORE

@@ -20,7 +20,9 @@ def fetch_raw(bench: Workbench, instrument: str, date: dt.date) -> tuple[str, ..
         The archive has not got a frame any more.
     """
     folder = bench.data(instrument).raw(date)
-    query = select(Frame).where(Frame.instrument == instrument, Frame.dfo_date == date).order_by(Frame.arcfile)
+    query = (
+        select(Frame).where(Frame.instrument == instrument, Frame.dfo_date == date).order_by(Frame.arcfile)
+    )
     with bench.store.read() as session:
         frames = session.scalars(query).all()
     fetched = []

@@ -58,12 +58,8 @@ def show(answer: Answer, *, as_json: bool) -> None:
         content = {**answer.facts, **{table.name: table.rows for table in answer.tables}, "next": answer.next}
         click.echo(json.dumps(content, indent=1, default=_json_value, ensure_ascii=False))
         return
-    for line in answer.said:
-        click.echo(plain(line))
-    for table in answer.tables:
-        lines = table_lines(table)
-        click.echo("\n".join(lines), nl=bool(lines))
-    click.echo(plain(answer.next))
+    pieces = ["\n".join(map(plain, answer.said)), *("\n".join(table_lines(table)) for table in answer.tables)]
+    click.echo("\n\n".join(piece for piece in (*pieces, plain(answer.next)) if piece))
 
 
 def table_lines(table: Table) -> list[str]:

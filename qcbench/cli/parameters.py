@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,12 +15,19 @@ from qcbench.cli.invocation import Invocation
 from qcbench.core.dates import dfo_date, mjd_of, parse_date, utc_now
 from qcbench.core.errors import QcbenchError
 
+if TYPE_CHECKING:
+    _Date = click.ParamType[dt.date]
+    _Name = click.ParamType[str]
+else:
+    # generic in newer versions of click only
+    _Date = _Name = click.ParamType
+
 MAX_COMPLETIONS = 60
 DAYS_BACK = {"today": 0, "yesterday": 1}
 Decorator = Callable[[Any], Any]
 
 
-class DfoDate(click.ParamType):
+class DfoDate(_Date):
     """A DFO date: ``YYYY-MM-DD``, ``today`` or ``yesterday``."""
 
     name = "date"
@@ -50,7 +57,7 @@ class DfoDate(click.ParamType):
         return [CompletionItem(text) for text in (*DAYS_BACK, *found) if text.startswith(incomplete)]
 
 
-class ABName(click.ParamType):
+class ABName(_Name):
     """The name of an AB, with or without ``.ab``, or the path of its text file."""
 
     name = "AB"
@@ -79,9 +86,13 @@ class ABName(click.ParamType):
         return [CompletionItem(name) for name in _ask(ctx, query)]
 
 
-def date_option(text: str = "DFO date: YYYY-MM-DD, today or yesterday.", *, required: bool = True) -> Decorator:
+def date_option(
+    text: str = "DFO date: YYYY-MM-DD, today or yesterday.", *, required: bool = True, multiple: bool = False
+) -> Decorator:
     """Return the option ``-d``."""
-    return click.option("-d", "--date", type=DfoDate(), required=required, metavar="DATE", help=text)
+    return click.option(
+        "-d", "--date", type=DfoDate(), required=required, multiple=multiple, metavar="DATE", help=text
+    )
 
 
 def mode_option() -> Decorator:

@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 @date_option(required=False)
 @mode_option()
 @click.option("--list", "listed", is_flag=True, help="List what waits for a person, of all dates without -d.")
-@click.option("--certify", type=ABName(), multiple=True, metavar="AB", help="Certify this AB; can be given again.")
-@click.option("--reject", type=ABName(), multiple=True, metavar="AB", help="Reject this AB; can be given again.")
+@click.option(
+    "--certify", type=ABName(), multiple=True, metavar="AB", help="Certify this AB; can be given again."
+)
+@click.option(
+    "--reject", type=ABName(), multiple=True, metavar="AB", help="Reject this AB; can be given again."
+)
 @click.option("--comment", default="", metavar="TEXT", help="Why; needed for a rejection and for a red AB.")
 @click.option(
     "--scope",
@@ -85,13 +89,21 @@ def _certify(invocation: Invocation, date: dt.date) -> None:
         for name, result in results.items()
     ]
     rows = [
-        *({"instrument": name, "ab": ab, "what": "certified"} for name, r in results.items() for ab in r.certified),
+        *(
+            {"instrument": name, "ab": ab, "what": "certified"}
+            for name, r in results.items()
+            for ab in r.certified
+        ),
         *(
             {"instrument": name, "ab": ab, "what": f"for review: {why}"}
             for name, r in results.items()
             for ab, why in r.for_review
         ),
-        *({"instrument": name, "ab": ab, "what": "not scored yet"} for name, r in results.items() for ab in r.open),
+        *(
+            {"instrument": name, "ab": ab, "what": "not scored yet"}
+            for name, r in results.items()
+            for ab in r.open
+        ),
     ]
     invocation.show(
         Answer(
@@ -142,7 +154,9 @@ def _decide(invocation: Invocation, abs_: Sequence[str], verdict: Any, comment: 
             {"ab": ab, "verdict": decision.verdict, "scope": decision.scope, "by": decision.by,
              "at": decision.at, "comment": decision.comment}
         )  # fmt: skip
-        touched += [{"ab": ab, "used_by": user} for user in (impact(bench, ab) if verdict == "rejected" else ())]
+        touched += [
+            {"ab": ab, "used_by": user} for user in (impact(bench, ab) if verdict == "rejected" else ())
+        ]
     with bench.store.read() as session:
         last = find_ab(session, abs_[-1])
     invocation.show(
@@ -187,7 +201,7 @@ def _distribute(
 @mode_option()
 @pass_invocation
 def move_products(invocation: Invocation, date: dt.date) -> None:
-    """Move the certified products of a date to their calibration folder, and purge the rejected ones."""
+    """Move the certified products of a date, and purge the rejected ones."""
 
     def stage(bench: Workbench, name: str, date: dt.date) -> tuple[list[str], Iterable[tuple[str, str]]]:
         from qcbench.distribution import move_products as move
@@ -226,13 +240,19 @@ def rename_products(invocation: Invocation, date: dt.date, dry_run: bool) -> Non
 @mode_option()
 @pass_invocation
 def ingest_products(invocation: Invocation, date: dt.date) -> None:
-    """Bring the renamed products of a date into the archive; what is there already is not sent again."""
+    """Bring the renamed products of a date into the archive.
+
+    What is there already is not sent again.
+    """
 
     def stage(bench: Workbench, name: str, date: dt.date) -> tuple[list[str], Iterable[tuple[str, str]]]:
         from qcbench.distribution import ingest_products as ingest
 
         result = ingest(bench, name, date)
-        texts = [*(f"{file} archived" for file in result.products), *(f"{ab} ingested" for ab in result.ingested)]
+        texts = [
+            *(f"{file} archived" for file in result.products),
+            *(f"{ab} ingested" for ab in result.ingested),
+        ]
         return texts, result.problems
 
     _distribute(invocation, date, stage, "Replace virtual names: qcbench update-ab")
@@ -249,7 +269,11 @@ def update_ab(invocation: Invocation, date: dt.date) -> None:
     bench = invocation.open()
     results = {name: update_abs(bench, name, date) for name in invocation.instruments(bench)}
     rows = [
-        *({"instrument": name, "ab": ab, "calibrations": "real"} for name, r in results.items() for ab in r.updated),
+        *(
+            {"instrument": name, "ab": ab, "calibrations": "real"}
+            for name, r in results.items()
+            for ab in r.updated
+        ),
         *(
             {"instrument": name, "ab": ab, "calibrations": "some are virtual"}
             for name, r in results.items()
@@ -262,7 +286,9 @@ def update_ab(invocation: Invocation, date: dt.date) -> None:
 
 @command("finish-night", "qcbench finish-night -d 2026-11-19", "qcbench finish-night -d 2026-11-19 -c")
 @date_option()
-@click.option("-c", "--cleanup-only", is_flag=True, help="Only remove what is left over; the date stays open.")
+@click.option(
+    "-c", "--cleanup-only", is_flag=True, help="Only remove what is left over; the date stays open."
+)
 @pass_invocation
 def finish_night(invocation: Invocation, date: dt.date, cleanup_only: bool) -> None:
     """Finish a date: purge its certification area and count its ABs.
@@ -272,7 +298,9 @@ def finish_night(invocation: Invocation, date: dt.date, cleanup_only: bool) -> N
     from qcbench.distribution import finish_night as finish
 
     bench = invocation.open()
-    results = {name: finish(bench, name, date, cleanup_only=cleanup_only) for name in invocation.instruments(bench)}
+    results = {
+        name: finish(bench, name, date, cleanup_only=cleanup_only) for name in invocation.instruments(bench)
+    }
     rows = [
         {
             "instrument": name,
@@ -306,11 +334,13 @@ def audit(invocation: Invocation, date: dt.date | None) -> None:
     from qcbench.distribution import audit as compare
 
     bench = invocation.open()
-    scopes = invocation.named and invocation.instruments(bench) or (None,)
+    scopes = invocation.instruments(bench) if invocation.named else (None,)
     differences = [text for name in scopes for text in compare(bench, name, date)]
     rows = [{"difference": text} for text in differences]
     todo = "Mend each difference, then call qcbench audit again" if differences else "Nothing is to be done"
     table = Table("differences", rows, ("difference",), "Archive and database agree")
     invocation.show(Answer(tables=(table,), next=todo))
     if differences:
-        raise AuditError(f"{len(differences)} differences between database and archive; they are listed above")
+        raise AuditError(
+            f"{len(differences)} differences between database and archive; they are listed above"
+        )

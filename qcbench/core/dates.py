@@ -43,7 +43,9 @@ def dfo_date(mjd: float, start_hour: int = DEFAULT_START_HOUR) -> dt.date:
         Hour (UT) at which a date starts. An hour after noon belongs to the civil date on which it falls; an
         hour up to noon starts the date of that same civil day, too.
     """
-    return (time_of_mjd(mjd) - dt.timedelta(hours=start_hour)).date()
+    date = (time_of_mjd(mjd) - dt.timedelta(hours=start_hour)).date()
+    # a time less than half a microsecond before the boundary was rounded up to it
+    return date - dt.timedelta(days=1) if mjd < dfo_bounds(date, start_hour)[0] else date
 
 
 def dfo_bounds(date: dt.date, start_hour: int = DEFAULT_START_HOUR) -> tuple[float, float]:

@@ -84,6 +84,8 @@ def write_text(path: Path, text: str) -> Path:
 
 def copy_file(source: Path, target: Path, *, link: bool = False) -> Path:
     """Copy a file atomically, or hard-link it where `link` is set and the volume allows."""
+    if not source.is_file():
+        raise _no_source(source, target)
     with atomic(target) as tmp:
         if not (link and _linked(source, tmp)):
             shutil.copyfile(source, tmp)
@@ -92,7 +94,8 @@ def copy_file(source: Path, target: Path, *, link: bool = False) -> Path:
 
 def _linked(source: Path, target: Path) -> bool:
     try:
-        os.link(source, target)
+        # the file itself: a hard link to a symbolic one would lead nowhere from another folder
+        os.link(source.resolve(), target)
     except OSError:
         return False
     return True
@@ -103,9 +106,15 @@ def move_file(source: Path, target: Path) -> Path:
 
     A move that was done already (no source, but a target) is not done again.
     """
-    if not source.exists() and target.exists():
-        return target
+    if not source.exists():
+        if target.exists():
+            return target
+        raise _no_source(source, target)
     make_folder(target.parent)
+    if _is_hard_link(source, target):
+        # between two names of one file the system's rename does nothing
+        _remove(source)
+        return target
     try:
         source.replace(target)
         _sync(target.parent)
@@ -113,8 +122,28 @@ def move_file(source: Path, target: Path) -> Path:
         if err.errno != errno.EXDEV:
             raise write_error(target, err) from err
         copy_file(source, target)
-        source.unlink()
+        _remove(source)
     return target
+
+
+def _is_hard_link(source: Path, target: Path) -> bool:
+    """Tell whether two different names lead to one file, without any symbolic link."""
+    if not target.is_file() or source.is_symlink() or target.is_symlink() or not source.samefile(target):
+        return False
+    return source.resolve() != target.resolve()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as err:
+        raise write_error(path, err) from err
+
+
+def _no_source(source: Path, target: Path) -> FileWriteError:
+    return FileWriteError(
+        f"{target}: can't be written: there is no file {source}. Make it again, then call again"
+    )
 
 
 def sha256(path: Path) -> str:
@@ -127,11 +156,13 @@ def remove_leftovers(folder: Path, *, older_than_s: float = 3600.0) -> int:
     """Remove temporary files that a killed process left below a folder; return how many."""
     count = 0
     limit = time.time() - older_than_s
-    for path in folder.rglob(f"{TMP_PREFIX}*"):
-        with suppress(OSError):
-            if path.is_file() and path.stat().st_mtime < limit:
-                path.unlink()
-                count += 1
+    # os.walk passes over folders that another process removes meanwhile
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names if name.startswith(TMP_PREFIX)):
+            with suppress(OSError):
+                if path.lstat().st_mtime < limit:
+                    path.unlink()
+                    count += 1
     return count
 
 

@@ -14,7 +14,10 @@ import psutil
 from filelock import FileLock, Timeout
 
 from qcbench.core.errors import BusyError
-from qcbench.core.files import make_folder
+from qcbench.core.files import make_folder, write_error
+
+# The system tells the start of a process to a second or so when its clock is being adjusted.
+_START_TOLERANCE_S = 2.0
 
 
 @contextmanager
@@ -27,6 +30,8 @@ def exclusive(
     ------
     BusyError
         Another process holds it; the younger of the two gives way.
+    FileWriteError
+        The lock file can't be made.
     """
     path = make_folder(folder) / f"{name}.lock"
     lock = FileLock(path, timeout=0, thread_local=False)
@@ -34,6 +39,8 @@ def exclusive(
         lock.acquire()
     except Timeout as err:
         raise BusyError(f"another {name} is running (lock {path}). {remedy}") from err
+    except OSError as err:
+        raise write_error(path, err) from err
     try:
         yield
     finally:
@@ -52,7 +59,9 @@ def is_alive(identity: str) -> bool:
     if host != socket.gethostname():
         return True
     try:
-        started = float(psutil.Process(int(pid)).create_time())
+        process = psutil.Process(int(pid))
+        started = float(process.create_time())
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    return abs(started - float(start)) < 0.05
+    return not is_zombie and abs(started - float(start)) < _START_TOLERANCE_S

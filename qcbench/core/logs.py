@@ -14,9 +14,15 @@ from typing import Any, TextIO
 
 import structlog
 
-from qcbench.core.files import make_folder
+from qcbench.core.files import make_folder, write_error
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 
 
 class _Tee:
@@ -32,7 +38,7 @@ class _Tee:
             self._file.flush()
         level = str(event.pop("level", "info"))
         if _LEVELS.get(level, logging.INFO) >= self._stream_level:
-            self._stream.write(self._text(level, dict(event)))
+            self._stream.write(_one_line(self._text(level, dict(event))) + "\n")
             self._stream.flush()
         raise structlog.DropEvent
 
@@ -42,15 +48,27 @@ class _Tee:
         where = " ".join(str(event.pop(key)) for key in ("instrument", "date", "ab") if key in event)
         message = event.pop("event", "")
         rest = " ".join(f"{key}={value}" for key, value in event.items())
-        mark = {"warning": "warning: ", "error": "error: "}.get(level, "")
-        return " ".join(part for part in (where and f"[{where}]", f"{mark}{message}", rest) if part) + "\n"
+        mark = {"warning": "warning: ", "error": "error: ", "critical": "error: "}.get(level, "")
+        return " ".join(part for part in (where and f"[{where}]", f"{mark}{message}", rest) if part)
+
+
+def _one_line(text: str) -> str:
+    """Show line ends and control characters as such: file names and header values forge no line."""
+    return "".join(
+        char if char.isprintable() or char == "\N{NO-BREAK SPACE}" else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def set_up_logging(folder: Path | None, *, verbose: bool = False, stream: TextIO | None = None) -> None:
     """Log JSON lines into `folder`, and warnings (or all, if verbose) to the terminal."""
     file = None
     if folder is not None:
-        file = (make_folder(folder) / "qcbench.jsonl").open("a", encoding="utf-8")
+        path = make_folder(folder) / "qcbench.jsonl"
+        try:
+            file = path.open("a", encoding="utf-8")
+        except OSError as err:
+            raise write_error(path, err) from err
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -11,17 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from qcbench.core.errors import SettingsError
 from qcbench.core.files import write_text
 
 FILE_NAME = "qcbench.toml"
+_SQLITE = "sqlite:///"
 Through = Literal["scored", "certified", "ingested"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true for 1
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and kind in (int, float):
+            raise ValueError("a number is needed, not true or false")
+        return value
 
 
 class WorkbenchSection(_Section):
@@ -88,8 +98,14 @@ class Settings(_Section):
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy URL of the database."""
-        return self.database.url or f"sqlite:///{self.root / 'qcbench.db'}"
+        """The SQLAlchemy URL of the database; a relative path of SQLite is taken from the workbench folder."""
+        url = self.database.url
+        file = url.removeprefix(_SQLITE) if url else "qcbench.db"
+        if url and (not url.startswith(_SQLITE) or file.startswith(("/", ":memory:", "file:"))):
+            return url
+        # behind a question mark a URL has its options, and a percent sign starts an escape
+        folder = str(self.root).replace("%", "%25").replace("?", "%3F")
+        return f"{_SQLITE}{folder}/{file}"
 
     @property
     def archive_path(self) -> Path:
@@ -107,13 +123,18 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     """
     path = root / FILE_NAME
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
-    except FileNotFoundError as err:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise SettingsError(
             f"{root}: not a workbench (no {FILE_NAME}). Make one: qcbench init {root}"
         ) from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise SettingsError(f"{path}: not valid TOML: {err}. Mend the line and call again") from err
+    except OSError as err:
+        raise SettingsError(
+            f"{path}: can't be read: {err.strerror}. Make it readable and call again"
+        ) from err
+    _check_sections(path, content)
     origins = _override(content, environ)
     try:
         return Settings.model_validate({**content, "root": root.resolve()})
@@ -125,7 +146,7 @@ def find_workbench(start: Path, environ: Mapping[str, str]) -> Path:
     """Return the workbench folder: QCBENCH_WORKBENCH, else the nearest parent with a settings file."""
     if named := environ.get("QCBENCH_WORKBENCH"):
         return Path(named)
-    for folder in (start, *start.parents):
+    for folder in (start, *start.absolute().parents):
         if (folder / FILE_NAME).is_file():
             return folder
     return start
@@ -138,20 +159,36 @@ def write_default_settings(root: Path, instruments: tuple[str, ...]) -> Path:
     return write_text(path, _TEMPLATE.format(names=names, seed=secrets.token_hex(8)))
 
 
+def _check_sections(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse what stands outside a section: it would be taken for a whole section, or for the folder."""
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            raise SettingsError(
+                f"{path}: key {name}: keys stand in sections, such as [site] (it is {value!r})"
+            )
+
+
 def _override(content: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    origins = {}
+    origins, known, prefixes = {}, set[str](), []
     for section, field in Settings.model_fields.items():
         kind = field.annotation
         if not (isinstance(kind, type) and issubclass(kind, _Section)):
             continue
+        prefixes.append(f"QCBENCH_{section}_".upper())
         for key in kind.model_fields:
             name = f"QCBENCH_{section}_{key}".upper()
+            known.add(name)
             if name in environ:
                 value: Any = environ[name]
                 if key == "instruments":
                     value = tuple(part for part in value.replace(",", " ").split() if part)
                 content.setdefault(section, {})[key] = value
                 origins[section, key] = name
+    for name in sorted(set(environ) - known):
+        if name.startswith(tuple(prefixes)):
+            raise SettingsError(
+                f"environment variable {name} overrides no key; there is {', '.join(sorted(known))}"
+            )
     return origins
 
 

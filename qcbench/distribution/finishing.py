@@ -48,7 +48,10 @@ class NightStatistics:
 
 @dataclass(frozen=True)
 class FinishResult:
-    """Whether the night is finished; if not, what waits for whom, a line for each AB."""
+    """Whether this call finished the night; if not, what waits for whom, a line for each AB.
+
+    `deleted` counts files.
+    """
 
     finished: bool
     waiting: tuple[str, ...]

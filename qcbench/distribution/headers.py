@@ -7,6 +7,7 @@ from pathlib import Path
 
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError, VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
 
 from qcbench.core.errors import FrameError
 from qcbench.core.files import atomic
@@ -28,6 +29,8 @@ def write_names(path: Path, *, origfile: str, arcfile: str) -> None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VerifyWarning)
+        # a truncated file is told by the error that follows
+        warnings.simplefilter("ignore", AstropyUserWarning)
         try:
             hdus = fits.open(path, memmap=False, do_not_scale_image_data=True, disable_image_compression=True)
         except FileNotFoundError as err:

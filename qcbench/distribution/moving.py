@@ -92,9 +92,8 @@ def _move(night: Night, product: Product) -> None:
     if not night.rule(product).keep:
         product.location = "purged"
         return
-    target = night.calib / safe_name(product.pipefile)
-    move_file(night.path_of(product), target)
-    product.path, product.location = str(target), "calib"
+    night.relocate(product, night.calib / safe_name(product.pipefile))
+    product.location = "calib"
 
 
 def _mark_rejected(ab: AssociationBlock) -> None:

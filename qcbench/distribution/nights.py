@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from qcbench.core.errors import PackError, QcbenchError
+from qcbench.core.errors import FrameError, PackError, QcbenchError
+from qcbench.core.files import move_file
 from qcbench.instruments import InstrumentPack, NameRule
 from qcbench.store import (
     ABCalibration,
@@ -61,6 +62,22 @@ class Night:
     def path_of(self, product: Product) -> Path:
         """Return where the file of a product is; stored paths may be relative to the workbench."""
         return self.bench.tree.root / (product.path or product.pipefile)
+
+    def relocate(self, product: Product, target: Path) -> None:
+        """Move the file of a product, where that was not done already.
+
+        Raises
+        ------
+        FrameError
+            The file is lost.
+        FileWriteError
+            It can't be moved.
+        """
+        source = self.path_of(product)
+        if not source.exists() and not target.exists():
+            raise FrameError(source, "the file of this product is gone", "Restore it, then call again")
+        move_file(source, target)
+        product.path = str(target)
 
     def rule(self, product: Product) -> NameRule:
         """Return how a product is named, kept and archived.

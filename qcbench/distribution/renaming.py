@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from qcbench.core.errors import QcbenchError
-from qcbench.core.files import move_file, write_text
+from qcbench.core.files import write_text
 from qcbench.core.paths import safe_name
 from qcbench.distribution.naming import Rename, planned
 from qcbench.distribution.nights import AFTER, Mode, Night
@@ -81,8 +81,6 @@ def _carry_out(night: Night, session: Session, name: str) -> bool:
     if ab.state != ABState.MOVED or any(product.final_name is None for product in named):
         return False
     for product in named:
-        target = night.calib / safe_name(product.file_name)
-        move_file(night.path_of(product), target)
-        product.path = str(target)
+        night.relocate(product, night.calib / safe_name(product.file_name))
     advance(session, ab, ABState.RENAMED, TOOL)
     return True

@@ -6,6 +6,7 @@ Keys have their short names: ``ESO DET DIT`` is ``DET.DIT``; plain keywords stay
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from qcbench.core.errors import FrameError
 Value = str | int | float | bool
 Keys = Mapping[str, Value]
 
+_START = b"SIMPLE  ="
+_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK", b"\xfd7z")
 _NO_KEYS = frozenset({"COMMENT", "HISTORY", "CONTINUE", ""})
 
 
@@ -76,8 +79,9 @@ def read_header(path: Path) -> FileHeader:
     Raises
     ------
     FrameError
-        The file is not there, is not FITS, or has a header that can't be read.
+        The file is not there, is not FITS (or compressed), or has a header that can't be read.
     """
+    _check_start(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VerifyWarning)
         # a truncated file is told by `is_truncated`, with its name, instead of by a warning
@@ -86,22 +90,51 @@ def read_header(path: Path) -> FileHeader:
             with fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=False) as hdus:
                 read = tuple(_read_hdu(hdu) for hdu in hdus)
                 info = hdus[-1].fileinfo()
-        except FileNotFoundError as err:
-            raise FrameError(path, "there is no such file") from err
-        except (OSError, VerifyError, ValueError, KeyError, TypeError) as err:
+        # AttributeError: what astropy takes for a corrupted HDU has no place in the file
+        except (OSError, VerifyError, ValueError, KeyError, TypeError, AttributeError) as err:
             raise FrameError(path, f"not a readable FITS file ({err})", "Have it transferred again") from err
     expected = int(info["datLoc"]) + int(info["datSpan"])
     return FileHeader(path, read, path.stat().st_size, expected)
+
+
+def _check_start(path: Path) -> None:
+    """Refuse what can't be FITS before it is opened: a pipe would never answer, a packed file is not as it seems."""
+    if not path.exists():
+        raise FrameError(path, "there is no such file")
+    if not path.is_file():
+        raise FrameError(path, "not a readable FITS file (it is no regular file)")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_START))
+    except OSError as err:
+        raise FrameError(path, f"can't be read ({err.strerror})", "Make it readable for this user") from err
+    if start.startswith(_PACKED):
+        raise FrameError(path, "not a readable FITS file (it is compressed)", "Uncompress it")
+    if start != _START:
+        remedy = "Have it transferred again"
+        raise FrameError(path, f"not a readable FITS file (it starts with {start!r})", remedy)
+
+
+def _value_of(card: fits.Card) -> Value | None:
+    """Return a card's value; None where it has none, or one that is no FITS value."""
+    try:
+        value = card.value
+    except VerifyError:
+        return None
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float) else None
 
 
 def _read_hdu(hdu: fits.PrimaryHDU | fits.ImageHDU) -> HduHeader:
     header = hdu.header
     keys: dict[str, Value] = {}
     for card in header.cards:
-        if card.keyword in _NO_KEYS or not isinstance(card.value, str | int | float | bool):
-            continue
-        value = card.value
-        keys.setdefault(short_key(card.keyword), value.strip() if isinstance(value, str) else value)
+        value = None if card.keyword in _NO_KEYS else _value_of(card)
+        if value is not None:
+            keys.setdefault(short_key(card.keyword), value)
     n_axes = int(header.get("NAXIS", 0))
     shape = tuple(int(header[f"NAXIS{axis}"]) for axis in range(n_axes, 0, -1))
     return HduHeader(hdu.name, shape, hdu.is_image, keys, header.tostring(sep="\n"))

@@ -11,20 +11,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyUserWarning
 
+from qcbench.core.errors import FrameError
 from qcbench.fits.headers import FileHeader, Keys, read_header
 
+MJD_END = 100_000.0
 ALWAYS_NEEDED = ("ARCFILE", "MJD-OBS")
 
 
 def check_keys(keys: Keys, required: Iterable[str]) -> list[str]:
     """Return what is wrong with the keys of a primary header, in words; nothing if all is well."""
-    problems = [f"key {key} is missing" for key in required if key not in keys]
+    problems = [f"key {key} is missing" for key in required if keys.get(key, "") == ""]
     for key in ("MJD-OBS", "EXPTIME"):
         value = keys.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             problems.append(f"key {key} is not a number: {value!r}")
+        elif key == "MJD-OBS" and value is not None and not 0 <= value < MJD_END:
+            problems.append(f"key {key} is no time of this age: {value!r}")
     return problems
 
 
@@ -32,6 +37,9 @@ def check_structure(header: FileHeader) -> list[str]:
     """Return what the headers alone say against a file: cut short, or without any pixel."""
     if header.is_truncated:
         return [f"the file is truncated: {header.size} of {header.expected_size} bytes"]
+    if header.size > header.expected_size:
+        extra = header.size - header.expected_size
+        return [f"{extra} bytes at the end belong to no HDU: the file is cut in a header, or damaged"]
     if not any(hdu.is_image and hdu.shape for hdu in header.hdus):
         return ["the file has no image"]
     return []
@@ -51,14 +59,25 @@ def check_frame(path: Path, required: Iterable[str]) -> list[str]:
 
 
 def _check_sums(path: Path) -> list[str]:
-    problems = []
+    problems: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
         with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
             for hdu in hdus:
-                # 0: the sum is there and wrong; 2: there is none, so there is nothing to say
-                wrong = {"DATASUM": hdu.verify_datasum() == 0}
-                wrong["CHECKSUM"] = not wrong["DATASUM"] and hdu.verify_checksum() == 0
-                name = hdu.name or "the primary HDU"
-                problems += [f"{name} does not agree with its {key}" for key, bad in wrong.items() if bad]
+                if key := _wrong_sum(path, hdu):
+                    problems.append(f"{hdu.name or 'the primary HDU'} does not agree with its {key}")
     return problems
+
+
+def _wrong_sum(path: Path, hdu: fits.PrimaryHDU | fits.ImageHDU) -> str | None:
+    """Return the key of the sum that an HDU does not agree with."""
+    try:
+        # 0: the sum is there and wrong; 2: there is none, so there is nothing to say
+        if hdu.verify_datasum() == 0:
+            return "DATASUM"
+        return "CHECKSUM" if hdu.verify_checksum() == 0 else None
+    except (ValueError, VerifyError):
+        # a sum that is no number
+        return "DATASUM or CHECKSUM"
+    except (KeyError, TypeError, OSError) as err:
+        raise FrameError(path, f"its pixels can't be read ({err})", "Have it transferred again") from err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,10 +16,11 @@ from qcbench.instruments.models import (
     InstrumentFile,
     InstrumentPack,
     NamesFile,
+    ParameterScore,
     Qc1File,
     ScoresFile,
 )
-from qcbench.oca import Product, RuleSet, load_rules
+from qcbench.oca import Product, load_rules
 
 BUILT_IN = Path(__file__).parent
 _M = TypeVar("_M", bound=BaseModel)
@@ -66,9 +68,18 @@ def load_pack(folder: Path) -> InstrumentPack:
         scores=read_yaml(folder / "scores.yaml", ScoresFile).scores,
         rules=load_rules(folder / "rules.oca"),
     )
-    for error in _contradictions(pack):
-        raise error
+    for problem in _contradictions(pack):
+        raise problem.error(folder)
     return pack
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves dates to the models, which name the key of one that there is not in the calendar."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (the library reads it)
+        start: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def read_yaml(path: Path, model: type[_M]) -> _M:
@@ -81,10 +92,15 @@ def read_yaml(path: Path, model: type[_M]) -> _M:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
+        _refuse_doubles(path, node)
+        content = yaml.load(text, Loader=_Loader)
     except FileNotFoundError as err:
         raise PackError(path, "there is no such file; every pack needs it") from err
+    except OSError as err:
+        raise PackError(path, f"can't be read: {err.strerror}") from err
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as err:
+        raise PackError(path, f"not a text file in UTF-8: {err}") from err
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         raise PackError(path, f"not valid YAML: {err.problem or err.context}", line=line) from err
@@ -99,6 +115,22 @@ def read_yaml(path: Path, model: type[_M]) -> _M:
         key = ".".join(str(part) for part in place)
         problem = f"{first['msg']} (it is {first['input']!r})"
         raise PackError(path, problem, line=_line_of(node, place), key=key) from err
+
+
+def _refuse_doubles(path: Path, node: yaml.Node | None) -> None:
+    """Refuse a key that stands twice: YAML would silently keep the later one only."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_doubles(path, item)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            name = str(key.value)
+            if name in seen:
+                raise PackError(path, f"the key stands in line {seen[name]} already", line=line, key=name)
+            seen[name] = line
+            _refuse_doubles(path, value)
 
 
 def _line_of(node: yaml.Node | None, place: tuple[str | int, ...]) -> int | None:
@@ -125,37 +157,64 @@ def product_category(product: Product) -> str:
     return str(value) if value is not None else product.name
 
 
-def _contradictions(pack: InstrumentPack) -> Iterator[PackError]:
-    scores = pack.folder / "scores.yaml"
-    for score in pack.scores:
-        table = pack.tables.get(score.table)
-        if table is None:
-            yield PackError(scores, f"no table '{score.table}' in qc1.yaml", key="table")
-            continue
-        names = {column.name for column in table.columns}
-        for name in (score.parameter, *score.where):
-            if name not in names:
-                yield PackError(scores, f"table '{score.table}' has no column '{name}'", key="parameter")
-        for detector in score.detectors:
-            if detector not in table.detectors.names:
-                yield PackError(
-                    scores, f"table '{score.table}' has no detector '{detector}'", key="detectors"
-                )
-    yield from _undefined(pack, pack.rules)
+@dataclass(frozen=True)
+class _Problem:
+    """Two files of a pack that contradict each other: what, and where to look first."""
+
+    file: str
+    place: tuple[str | int, ...]
+    text: str
+
+    def error(self, folder: Path) -> PackError:
+        """Return the error; it names the line."""
+        path = folder / self.file
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        key = ".".join(str(part) for part in self.place)
+        return PackError(path, self.text, line=_line_of(node, self.place), key=key)
 
 
-def _undefined(pack: InstrumentPack, rules: RuleSet) -> Iterator[PackError]:
-    for action in rules.actions:
+def _contradictions(pack: InstrumentPack) -> Iterator[_Problem]:
+    if pack.name != pack.folder.name:
+        text = f"the pack is in a folder of another name, {pack.folder.name!r}"
+        yield _Problem("instrument.yaml", ("name",), text)
+    for number, score in enumerate(pack.scores):
+        yield from _wrong_score(pack, score, ("scores", number))
+    yield from _undefined(pack)
+
+
+def _wrong_score(
+    pack: InstrumentPack, score: ParameterScore, place: tuple[str | int, ...]
+) -> Iterator[_Problem]:
+    table = pack.tables.get(score.table)
+    if table is None:
+        yield _Problem("scores.yaml", (*place, "table"), f"no table '{score.table}' in qc1.yaml")
+        return
+    columns = {column.name: column for column in table.columns}
+    for name in (score.parameter, *score.where):
+        if name not in columns:
+            key = "parameter" if name == score.parameter else "where"
+            yield _Problem("scores.yaml", (*place, key), f"table '{score.table}' has no column '{name}'")
+            return
+    column = columns[score.parameter]
+    if column.kind == "FILTER" or column.type == "text":
+        problem = f"column '{column.name}' of table '{score.table}' is a filter or a text: it can't be scored"
+        yield _Problem("scores.yaml", (*place, "parameter"), problem)
+    for detector in score.detectors:
+        if detector not in table.detectors.names:
+            problem = f"table '{score.table}' has no detector '{detector}'"
+            yield _Problem("scores.yaml", (*place, "detectors"), problem)
+
+
+def _undefined(pack: InstrumentPack) -> Iterator[_Problem]:
+    for action in pack.rules.actions:
         if action.recipe and action.recipe not in pack.instrument.recipes:
             problem = f"recipe '{action.recipe}' of rules.oca, line {action.line}, is not configured"
-            yield PackError(pack.folder / "instrument.yaml", problem, key="recipes")
+            yield _Problem("instrument.yaml", ("recipes",), problem)
         for product in action.products:
             category = product_category(product)
             if category not in pack.names:
-                yield PackError(
-                    pack.folder / "names.yaml", f"product '{category}' has no name", key="products"
-                )
+                yield _Problem("names.yaml", ("products",), f"product '{category}' has no name")
     for name, table in pack.tables.items():
         if table.product not in pack.names:
             problem = f"table '{name}': no product '{table.product}' in names.yaml"
-            yield PackError(pack.folder / "qc1.yaml", problem, key=f"tables.{name}.product")
+            yield _Problem("qc1.yaml", ("tables", name, "product"), problem)

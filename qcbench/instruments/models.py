@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,10 +14,13 @@ from qcbench.oca import RuleSet
 
 SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Scalar = str | int | float | bool
+# What every QC1 table has got by itself.
+FIXED_COLUMNS = ("ab_name", "product", "detector", "dfo_date", "mjd_obs")
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # a limit that is not a number would never be crossed
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EngineChoice(_Model):
@@ -42,7 +45,7 @@ class SetupKey(_Model):
 
     key: str
     prefix: str = ""
-    decimals: int | None = None
+    decimals: int | None = Field(default=None, ge=0)
 
 
 class InstrumentFile(_Model):
@@ -114,9 +117,12 @@ class TableSpec(_Model):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         names = [column.name for column in self.columns]
-        double = sorted({name for name in names if names.count(name) > 1})
-        if double:
-            raise ValueError(f"columns are named twice: {', '.join(double)}")
+        if double := _twice(names):
+            raise ValueError(f"columns are named twice: {double}")
+        if double := _twice(self.detectors.names):
+            raise ValueError(f"detectors are named twice: {double}")
+        if taken := sorted({"id", *FIXED_COLUMNS} & set(names)):
+            raise ValueError(f"every table has a column {', '.join(taken)} already: choose another name")
         return self
 
 
@@ -152,6 +158,12 @@ class ParameterScore(_Model):
     where: dict[str, Scalar] = Field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = Field(min_length=1)
     remedy: str
+
+    @model_validator(mode="after")
+    def _one_at_a_time(self) -> Self:
+        if double := _twice([str(threshold.valid_from) for threshold in self.thresholds]):
+            raise ValueError(f"two thresholds are valid from {double}: it is open which one counts")
+        return self
 
     def in_force(self, date: dt.date) -> Threshold | None:
         """Return the threshold that is in force on a date; None before the first one."""
@@ -196,8 +208,14 @@ def setup_part(item: SetupKey, keys: Mapping[str, object]) -> str:
     value = keys.get(item.key)
     if value is None:
         return ""
-    if isinstance(value, float):
-        text = f"{value:.{item.decimals}f}" if item.decimals is not None else f"{value:g}"
+    if isinstance(value, int | float) and not isinstance(value, bool) and item.decimals is not None:
+        text = f"{value:.{item.decimals}f}"
+    elif isinstance(value, float):
+        text = f"{value:g}"
     else:
         text = str(value)
     return f"{item.prefix}{text}"
+
+
+def _twice(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))

@@ -16,7 +16,7 @@ from qcbench.core.addresses import relative_url
 from qcbench.core.dates import utc_now
 from qcbench.core.files import write_text
 from qcbench.look.marks import TagKind, age, score_mark, state_tag
-from qcbench.look.pages import Cell, Column, HeadlineKind, Link, render_page, table
+from qcbench.look.pages import Cell, Column, HeadlineKind, render_page, table
 from qcbench.store import ABState
 from qcbench.store.queries import ABSummary, summaries
 from qcbench.workbench import Workbench
@@ -45,7 +45,6 @@ _COLUMNS = (
     Column("Score"),
     Column("Review"),
     Column("Decision"),
-    Column("Changed"),
 )
 # The page looks after its own age: it says when it is old, and fetches itself anew.
 _REFRESH = Markup(
@@ -66,6 +65,7 @@ _REFRESH = Markup(
 })();
 </script>"""
 )
+_NAME = Markup('<span class="mono" style="white-space:nowrap">{}</span>')
 _CARD = Markup('<section class="card">{}</section>')
 
 
@@ -206,30 +206,32 @@ def _cells(root: Path, folder: Path, row: ABRow, now: dt.datetime) -> list[Cell]
     ok = row.completeness == "COMPLETE"
     state = ABState(row.state)
     return [
-        _link(row.name.removesuffix(".ab"), folder / row.name, folder),
+        _NAME.format(_link(row.name.removesuffix(".ab"), folder / row.name, folder)),
         state_tag("OK", "ok")
         if ok
         else _with_note(state_tag(row.completeness, "nok"), ", ".join(row.missing)),
         row.recipe,
         row.raw_type,
         row.setup,
-        _with_note(
-            state_tag(state, _TAGS.get(state, "accent")), row.reason if state == ABState.FAILED else ""
-        ),
+        _with_note(_state(state, age(now - row.updated_at)), row.reason if state == ABState.FAILED else ""),
         _link("log", root / row.log, folder) if row.log else "",
         row.t_exec,
         _link("report", root / row.report, folder) if row.report else "",
         score_mark(row.n_red, row.n_scored, failed=state == ABState.FAILED),
         row.review,
         _with_note(Markup.escape(row.decision), row.comment),
-        age(now - row.updated_at),
     ]
 
 
-def _link(text: str, target: Path, folder: Path) -> Cell:
+def _state(state: ABState, since: str) -> Markup:
+    tag = state_tag(state, _TAGS.get(state, "accent"))
+    return tag + Markup(' <span class="muted mono" title="since its last change">{}</span>').format(since)
+
+
+def _link(text: str, target: Path, folder: Path) -> Markup:
     if not target.is_file():
-        return text
-    return Link(text, relative_url(target, folder))
+        return Markup.escape(text)
+    return Markup('<a href="{}">{}</a>').format(relative_url(target, folder), text)
 
 
 def _with_note(content: Markup, note: str) -> Markup:

@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.4 and 6.2.1.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from qcbench.core.errors import FrameError
 from qcbench.fits import FileHeader, Keys, Value
 from qcbench.instruments import Column, TableSpec
 from qcbench.qc1.tables import qc1_table
+
+# the largest one of every database that tables may be in
+MAX_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,13 @@ def _value(path: Path, column: Column, detector: str, own: Keys, shared: Keys) -
     if column.type == "text":
         return str(value)
     try:
-        return float(value) if column.type == "float" else int(value)
-    except ValueError as err:
+        number = float(value)
+    except (ValueError, OverflowError) as err:
         raise FrameError(path, f"key {key} is not a number: {value!r}") from err
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise FrameError(path, f"key {key} is not a number: {value!r}")
+    if column.type == "float":
+        return number
+    if not number.is_integer() or abs(number) > MAX_INTEGER:
+        raise FrameError(path, f"key {key} is not an integer that a table can hold: {value!r}")
+    return int(number)

@@ -31,7 +31,7 @@ def read_table(
         A row for each AB and detector, with the columns of the table.
     """
     table = qc1_table(name, spec)
-    query = select(table).order_by(table.c.mjd_obs, table.c.detector)
+    query = select(table).order_by(table.c.mjd_obs, table.c.ab_name, table.c.detector)
     if mjd_from is not None:
         query = query.where(table.c.mjd_obs >= mjd_from)
     if mjd_to is not None:

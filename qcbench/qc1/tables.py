@@ -22,10 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from qcbench.instruments import TableSpec
+from qcbench.instruments.models import FIXED_COLUMNS as FIXED_COLUMNS
 
 PREFIX = "qc1_"
 _TYPES = {"float": Float, "integer": Integer, "text": String}
-FIXED_COLUMNS = ("ab_name", "product", "detector", "dfo_date", "mjd_obs")
 
 
 def qc1_table(name: str, spec: TableSpec) -> Table:

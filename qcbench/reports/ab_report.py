@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bokeh.io import output_notebook
 from bokeh.resources import INLINE
@@ -48,9 +49,9 @@ class ABReport:
         """Show how the pixels are distributed."""
         return evidence.distribution(self.subject)
 
-    def cuts(self) -> Section:
-        """Show cuts along rows and columns."""
-        return evidence.profiles(self.subject)
+    def cut(self, axis: Literal["row", "column"]) -> Section:
+        """Show a cut along the rows or the columns."""
+        return evidence.profile(self.subject, axis)
 
     def previous(self) -> Section:
         """Compare with the previous certified master of the same setup."""

@@ -101,13 +101,17 @@ def _headline(frames: Sequence[Frame], files: Sequence[ArchiveFile]) -> tuple[st
     if not frames and not files:
         return "No frames.", "none"
     types = Counter(frame.raw_type or "not classified" for frame in frames)
-    text = f"{len(frames)} frames: " + ", ".join(f"{n} {name}" for name, n in sorted(types.items()))
-    bad = [f"{len(files)} files can't be used"] if files else []
+    text = f"{_n(len(frames), 'frame')}: " + ", ".join(f"{n} {name}" for name, n in sorted(types.items()))
+    bad = [f"{_n(len(files), 'file')} can't be used"] if files else []
     n_bad = sum(frame.problem is not None for frame in frames)
-    bad += [f"{n_bad} frames have a problem"] if n_bad else []
+    bad += [f"problems with {_n(n_bad, 'frame')}"] if n_bad else []
     if bad or types["not classified"]:
         return ". ".join([text, *bad]) + ".", "warn"
     return f"{text}.", "ok"
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _cell(value: object) -> Cell:

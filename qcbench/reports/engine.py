@@ -6,9 +6,12 @@ gone, with its folder, when the run has ended.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from papermill.execute import execute_notebook
 
 from qcbench.core.errors import ReportError
 from qcbench.core.logs import get_logger
+from qcbench.reports.zygote import zygote
 
 ENGINE = "qcbench"
 START_ATTEMPTS = 3
@@ -105,12 +109,68 @@ def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: float)
 
 def _kernel_manager(client: PapermillNotebookClient, folder: Path) -> Any:
     manager = client.create_kernel_manager()
-    # Without folders to look in, the native kernel is this Python, whatever kernels the user has.
-    manager.kernel_spec_manager.kernel_dirs = []
     manager.transport = "ipc"
     manager.ip = str(folder / "k")
     manager.connection_file = str(folder / "kernel.json")
+    manager.provisioner = _WarmKernel(manager)
     return manager
+
+
+class _WarmKernel:
+    """What a kernel manager asks of a kernel's process (its provisioner), for a fork of the zygote."""
+
+    def __init__(self, manager: Any):
+        self._manager = manager
+        self._pid: int | None = None
+
+    @property
+    def has_process(self) -> bool:
+        return self._pid is not None
+
+    async def pre_launch(self, **options: Any) -> dict[str, Any]:
+        self._manager.write_connection_file()
+        return {"cmd": ["-f", self._manager.connection_file], **options}
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+        arguments = [*cmd, *options["extra_arguments"]]
+        self._pid = zygote().fork(arguments, Path(options["cwd"]), options["env"])
+        return self._manager.get_connection_info()
+
+    async def post_launch(self, **_options: Any) -> None:
+        """Nothing is left to do."""
+
+    async def poll(self) -> int | None:
+        try:
+            os.kill(self._pid or 0, 0)
+        except ProcessLookupError:
+            return 0
+        return None
+
+    async def wait(self) -> int:
+        while await self.poll() is None:
+            await asyncio.sleep(0.01)
+        self._pid = None
+        return 0
+
+    async def send_signal(self, signum: int) -> None:
+        with suppress(ProcessLookupError):
+            if self._pid is not None:
+                os.killpg(self._pid, signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        await self.send_signal(signal.SIGKILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        await self.send_signal(signal.SIGTERM)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Nothing is left to do."""
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """Nothing is left to do."""
+
+    def get_shutdown_wait_time(self, recommended: float = 5.0) -> float:
+        return recommended
 
 
 def _was_started(notebook: Any) -> bool:

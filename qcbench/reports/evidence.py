@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from bokeh.layouts import row
+from bokeh.plotting import figure
 from markupsafe import Markup
 
 from qcbench.core.addresses import relative_url
@@ -38,13 +38,7 @@ def trends(subject: Subject) -> Section:
     """Return the trends of the worst red parameters, else of the first key performance indicator."""
     parts = [_trend(subject, verdict) for verdict in _chosen(subject)]
     if not parts:
-        box = state_box(
-            "empty",
-            "There is no trend",
-            since="This AB has no measured parameter.",
-            todo="Nothing to do here.",
-        )
-        return card("Trend", padded(box), narrow=True)
+        return Section(Markup(""))
     return card("Trend", Markup("").join(parts), note=f"the last {TREND_DAYS:g} days", narrow=True)
 
 
@@ -65,6 +59,8 @@ def images(subject: Subject) -> Section:
         return card(
             "Raw frames", Markup("").join(grids), note="the product has no image: first and last frame"
         )
+    if content is not None and (content.spectra or content.tables):
+        return Section(Markup(""))
     box = state_box(
         "empty",
         "There is no image",
@@ -79,23 +75,23 @@ def distribution(subject: Subject) -> Section:
     content = _imaged(subject)
     if content is None:
         return Section(Markup(""))
-    return card("Histogram", drawn(histogram(content.images)), note=content.path.name, narrow=True)
+    made = histogram(content.images)
+    _wrap_legend(made)
+    return card("Histogram", drawn(made), narrow=True)
 
 
-def profiles(subject: Subject) -> Section:
-    """Return the cuts along rows and columns, with those of the previous master in grey."""
+def profile(subject: Subject, axis: Literal["row", "column"]) -> Section:
+    """Return the cut along the rows or the columns, with that of the previous master in grey."""
     content = _imaged(subject)
     if content is None:
         return Section(Markup(""))
     before = subject.previous_content if content is subject.content else None
     reference = same_shape(before.images, content.images) if before else []
-    both = row(
-        cuts(content.images, "row", reference),
-        cuts(content.images, "column", reference),
-        sizing_mode="stretch_width",
+    made = cuts(content.images, axis, reference)
+    _wrap_legend(made)
+    return card(
+        f"Cut along {axis}s", drawn(made), note="previous master in grey" if reference else "", narrow=True
     )
-    note = "previous master in grey" if reference else ""
-    return card("Cuts", drawn(both), note=note, narrow=True)
 
 
 def spectra(subject: Subject) -> Section:
@@ -183,7 +179,7 @@ def _trend(subject: Subject, verdict: Verdict) -> Markup:
         days=TREND_DAYS,
         until=time_of_mjd(ab.mjd_obs),
     )
-    figure = trend(
+    made = trend(
         [
             TrendPoint(point.time, point.value, point.ab, point.status, _report_url(subject, point.report))
             for point in points
@@ -194,7 +190,7 @@ def _trend(subject: Subject, verdict: Verdict) -> Markup:
         high=verdict.high,
         highlight=ab.name,
     )
-    return drawn(figure)
+    return drawn(made)
 
 
 def _filters(spec: TableSpec, rows: list[dict[str, object]], detector: str) -> dict[str, object]:
@@ -212,6 +208,11 @@ def _imaged(subject: Subject) -> Content | None:
     """Return what images there are: those of the product, else those of the first raw frame."""
     contents = [subject.content, *(content for _, content in subject.raw_contents)]
     return next((content for content in contents if content is not None and content.images), None)
+
+
+def _wrap_legend(made: figure) -> None:
+    """Keep the legend of a narrow card inside it."""
+    made.legend[0].ncols = 3
 
 
 def _grid(content: Content) -> Markup:

@@ -60,7 +60,9 @@ def measure_ab(bench: Workbench, ab_name: str) -> None:
         try:
             measured = _read_products(bench, bench.pack(ab.instrument), ab)
         except FrameError as err:
-            _fail(bench, ab.name, str(err))
+            # The AB says which product it is; the folder is no help in a table.
+            remedy = f". {err.remedy}" if err.remedy else ""
+            _fail(bench, ab.name, f"{err.path.name}: {err.problem}{remedy}")
             return
         _store(bench, ab.name, measured)
 

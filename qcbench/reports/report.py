@@ -137,12 +137,13 @@ def _write_report(
     executed = run_notebook(notebook(template), given)
     head, body = executed.head(), executed.body()
     script = tree.static / write_static(tree.static)
+    monitor = relative_url(tree.logs(date) / f"status_{date}.html", folder)
     page = render_page(
         head.title,
         headline=head.headline,
         headline_kind=head.kind,
         body=body,
-        crumbs=[(bench.pack(instrument).instrument.title, None), (date.isoformat(), None), (name, None)],
+        crumbs=[(bench.pack(instrument).instrument.title, None), (date.isoformat(), monitor), (name, None)],
         generated=utc_now(),
         bokeh=True,
         bokeh_src=relative_url(script, folder),

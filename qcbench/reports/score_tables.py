@@ -105,13 +105,19 @@ def _detectors(group: Sequence[Verdict], detectors: Sequence[str]) -> str:
 
 
 def _values(group: Sequence[Verdict]) -> str:
-    known = sorted(verdict.value for verdict in group if verdict.value is not None)
+    known = sorted(_count_or_value(verdict) for verdict in group if verdict.value is not None)
     unit = group[0].unit
     if not known:
         return "missing"
     if known[0] == known[-1]:
         return value_text(known[0], unit)
     return f"{value_text(known[0])} … {value_text(known[-1], unit)}"
+
+
+def _count_or_value(verdict: Verdict) -> float:
+    """Return a number that only counts as an integer, which is written without decimals."""
+    value = verdict.value or 0.0
+    return int(value) if not verdict.unit and value.is_integer() else value
 
 
 def _limits(verdict: Verdict) -> str | Markup:

@@ -36,22 +36,22 @@ class Verdict:
 
     def sentence(self) -> str:
         """Say in words what is wrong, or that nothing is."""
-        value = "missing" if self.value is None else f"{self.value:.4g} {self.unit}".strip()
+        value = "missing" if self.value is None else f"{_number(self.value)} {self.unit}".strip()
         where = f"{self.label} of {self.detector} is {value}"
         if self.verdict is None:
             return f"{where}: not scored ({self.why})"
         if self.verdict == 0:
             return f"{where}: within {self.limits()}"
         if self.value is not None and self.high is not None and self.value > self.high:
-            return f"{where}, above {self.high:.4g}"
+            return f"{where}, above {_number(self.high)}"
         if self.value is not None and self.low is not None and self.value < self.low:
-            return f"{where}, below {self.low:.4g}"
+            return f"{where}, below {_number(self.low)}"
         return where
 
     def limits(self) -> str:
         """Return the limits as ``low … high``."""
-        low = "" if self.low is None else f"{self.low:.4g}"
-        high = "" if self.high is None else f"{self.high:.4g}"
+        low = "" if self.low is None else _number(self.low)
+        high = "" if self.high is None else _number(self.high)
         return f"{low} … {high}".strip() if low or high else ""
 
 
@@ -79,10 +79,11 @@ def score_rows(
 
     Parameters that no threshold covers are given as not scored, so that nobody takes them for good.
     """
-    own = [score for score in scores if score.table == table]
+    # a narrow score that begins later leaves the field to a wide one until then
+    in_force = [score for score in scores if score.table == table and score.in_force(date)]
     parameters = [column for column in spec.columns if column.kind != "FILTER"]
     return [
-        _verdict(table, column, row, _choose(own, column.name, row), date)
+        _verdict(table, column, row, _choose(in_force, column.name, row), date)
         for column in parameters
         for row in rows
     ]
@@ -99,6 +100,11 @@ def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return sorted(
         verdicts, key=lambda item: (-1 if item.verdict is None else item.verdict, _excess(item)), reverse=True
     )
+
+
+def _number(value: float) -> str:
+    """Return 4 digits, but all digits of a level of some 10000 counts."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def _excess(item: Verdict) -> float:

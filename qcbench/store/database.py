@@ -15,15 +15,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from qcbench.core.errors import StoreError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_MS = 60_000
+_NEWER = "A newer qcbench made it: install that one"
 
 
 class Store:
@@ -33,12 +35,29 @@ class Store:
     ----------
     url : str
         An SQLAlchemy URL.
+
+    Attributes
+    ----------
+    shown_url : str
+        The URL as messages show it: without a password.
+
+    Raises
+    ------
+    StoreError
+        The URL can't be read, or its driver is not installed.
     """
 
     def __init__(self, url: str):
         self.url = url
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._reader = _engine(url, "BEGIN")
+        try:
+            parsed = make_url(url)
+            self.shown_url = parsed.render_as_string(hide_password=True)
+            self.is_sqlite = parsed.get_backend_name() == "sqlite"
+            self._reader = _engine(url, "BEGIN")
+        except (ArgumentError, ImportError) as err:
+            raise StoreError(
+                f"key database.url: {err}. Give an SQLAlchemy URL whose driver is installed"
+            ) from err
         self._writer = _engine(url, "BEGIN IMMEDIATE") if self.is_sqlite else self._reader
 
     @property
@@ -69,7 +88,10 @@ class Store:
         with self._errors(), self._writer.begin() as connection:
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as err:
+                raise StoreError(f"{self.shown_url}: {err}. {_NEWER}") from err
 
     def check(self) -> None:
         """Make sure that the database is there and of this version.
@@ -81,12 +103,13 @@ class Store:
         """
         with self._errors(), self._reader.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
-        wanted = ScriptDirectory.from_config(_config()).get_current_head()
+        scripts = ScriptDirectory.from_config(_config())
+        wanted = scripts.get_current_head()
         if present != wanted:
             state = f"has schema {present}" if present else "has no tables"
-            raise StoreError(
-                f"{self.url}: the database {state}, {wanted} is needed. Call: qcbench init --upgrade"
-            )
+            known = present is None or present in {script.revision for script in scripts.walk_revisions()}
+            remedy = "Call: qcbench init --upgrade" if known else _NEWER
+            raise StoreError(f"{self.shown_url}: the database {state}, {wanted} is needed. {remedy}")
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -98,9 +121,9 @@ class Store:
         try:
             yield
         except OperationalError as err:
-            raise StoreError(f"{self.url}: {err.orig}. {_remedy(str(err.orig))}") from err
-        except DBAPIError as err:
-            raise StoreError(f"{self.url}: {err.orig}. Nothing was changed") from err
+            raise StoreError(f"{self.shown_url}: {err.orig}. {_remedy(str(err.orig))}") from err
+        except StatementError as err:
+            raise StoreError(f"{self.shown_url}: {err.orig}. Nothing was changed") from err
 
 
 def _remedy(problem: str) -> str:

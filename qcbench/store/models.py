@@ -10,7 +10,15 @@ from typing import Any
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, UniqueConstraint, event
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Mapper,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    relationship,
+)
 from sqlalchemy.types import TypeDecorator
 
 from qcbench.core.errors import StoreError
@@ -26,7 +34,11 @@ class UtcTime(TypeDecorator[dt.datetime]):
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
         """Store the time in UT without zone."""
-        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone: give an aware time")
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
         """Give the time back as aware UT."""
@@ -274,6 +286,17 @@ def _refuse(_mapper: Mapper[Any], _connection: Connection, target: object) -> No
     raise StoreError(f"{type(target).__name__} rows are only ever added: add one that follows it instead")
 
 
-for _model in (Event, Decision, Comment):
+def _refuse_in_bulk(state: ORMExecuteState) -> None:
+    if not (state.is_update or state.is_delete) or state.bind_mapper is None:
+        return
+    if issubclass(state.bind_mapper.class_, _ONLY_ADDED):
+        raise StoreError(
+            f"{state.bind_mapper.class_.__name__} rows are only ever added: add one that follows"
+        )
+
+
+_ONLY_ADDED = (Event, Decision, Comment)
+for _model in _ONLY_ADDED:
     event.listen(_model, "before_update", _refuse)
     event.listen(_model, "before_delete", _refuse)
+event.listen(Session, "do_orm_execute", _refuse_in_bulk)

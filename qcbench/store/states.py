@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from qcbench.core.dates import utc_now
-from qcbench.core.errors import TransitionError
+from qcbench.core.errors import StoreError, TransitionError
 from qcbench.core.identity import current_user
 from qcbench.store.models import AssociationBlock, Event
 
@@ -60,7 +60,11 @@ def advance(
     ------
     TransitionError
         The life of an AB does not go from its state to the new one.
+    StoreError
+        The AB was read in another session: its state may have changed since, and would not be stored here.
     """
+    if ab not in session:
+        raise StoreError(f"{ab.name}: read it in the session that changes its state")
     old = ABState(ab.state)
     if new not in NEXT[old]:
         raise TransitionError(ab.name, old, new, sorted(NEXT[old]))

@@ -12,7 +12,16 @@ from sqlalchemy.orm import selectinload
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.association.create_ab import CreateResult
 from qcbench.blocks import block_of, parse_block, print_block
-from qcbench.store import ABCalibration, ABState, AssociationBlock, Event, Frame, Product, advance
+from qcbench.store import (
+    ABCalibration,
+    ABState,
+    ArchiveFile,
+    AssociationBlock,
+    Event,
+    Frame,
+    Product,
+    advance,
+)
 from qcbench.workbench import Workbench
 from tests.nights import NIGHT, real_efosc2_workbench, simulated_workbench
 
@@ -278,9 +287,11 @@ def test_the_text_form_and_the_association_log_are_written(tmp_path):
 def test_the_eight_real_efosc2_frames_make_eight_abs(tmp_path, real_data):
     bench = real_efosc2_workbench(tmp_path, real_data)
     scan_archive(bench)
+    with bench.store.read() as session:
+        dates = sorted(session.scalars(select(ArchiveFile.dfo_date).distinct()))
+    assert len(dates) == 5, "the flats of one evening, and four arcs"
     created = []
-    for day in ("2012-04-11", "2012-08-08", "2012-08-09", "2012-08-25", "2012-09-06"):
-        date = dt.date.fromisoformat(day)
+    for date in dates:
         load_headers(bench, "efosc2", date)
         result = create_abs(bench, "efosc2", date)
         created += result.created

@@ -66,7 +66,7 @@ tables:
     description: readout noise and gain
     detectors: {names: [DETECTOR_NAMES], found_in: file}
     columns:
-      - {name: gain, key: "QC.GAIN {detector}", unit: e-/adu, description: gain, label: Gain, kind: KPI}
+      - {name: gain, key: "QC.GAIN.{detector}", unit: e-/adu, description: gain, label: Gain, kind: KPI}
 """,
     "scores.yaml": """
 scores:
@@ -168,7 +168,12 @@ def add_ab(
 
 
 def add_product(
-    bench: Workbench, ab_name: str, path: Path | None, pro_catg: str = "MASTER_DARK", *, location: str = "product"
+    bench: Workbench,
+    ab_name: str,
+    path: Path | None,
+    pro_catg: str = "MASTER_DARK",
+    *,
+    location: str = "product",
 ) -> None:
     """Add a product, whose file is at `path`, to an AB."""
     from qcbench.store.queries import find_ab
@@ -196,7 +201,9 @@ def add_calibration(bench: Workbench, ab_name: str, owner: str, dt_days: float) 
 
     with bench.store.write() as session:
         ab, other = find_ab(session, ab_name), find_ab(session, owner)
-        item = ABCalibration(role="MCALIB", flag="REAL", tag="MASTER_DARK", evaluation="OK", dt_days=dt_days, position=0)
+        item = ABCalibration(
+            role="MCALIB", flag="REAL", tag="MASTER_DARK", evaluation="OK", dt_days=dt_days, position=0
+        )
         item.product = other.products[0]
         ab.calibrations.append(item)
 
@@ -252,5 +259,7 @@ def arc_file(path: Path) -> Path:
     spectrum.header["BUNIT"] = "adu"
     spectrum.header["CTYPE1"] = "PIXEL"
     rows = np.array([(80.0, 0), (210.0, 0), (333.0, 1)], dtype=[("PIXEL", ">f8"), ("SATURATED", "u1")])
-    fits.HDUList([fits.PrimaryHDU(), spectrum, fits.BinTableHDU(rows, name="LINES")]).writeto(path, overwrite=True)
+    fits.HDUList([fits.PrimaryHDU(), spectrum, fits.BinTableHDU(rows, name="LINES")]).writeto(
+        path, overwrite=True
+    )
     return path

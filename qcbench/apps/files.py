@@ -1,0 +1,84 @@
+"""Server extension: hands out reports and what they need, to whoever is signed in, and the door to the app.
+
+Jupyter's own file handler confines a page so far that its scripts can't be fetched; this one allows what a report
+needs, and nothing that could send something away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+CERTIFY = "apps/certify.ipynb"
+SERVED = ("plots", "static", "logs", "listings", "headers")
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: blob:; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+class ReportHandler(AuthenticatedFileHandler):
+    """Files of the data folders that hold reports, logs and what they share."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """What a report may do: run its own script and show its own images."""
+        return _POLICY
+
+    def get(self, path: str, **kwargs: Any) -> Awaitable[None]:
+        """Give a file, unless it is in a folder that is not handed out."""
+        self._check(path)
+        return super().get(path, **kwargs)
+
+    def head(self, path: str) -> Awaitable[None]:
+        """Give the header of what `get` gives."""
+        self._check(path)
+        return super().head(path)
+
+    def get_content_type(self) -> str:
+        """Logs, ABs and headers are text, whatever their names end with."""
+        own: str = super().get_content_type()
+        return "text/plain; charset=UTF-8" if own == "application/octet-stream" else own
+
+    def _check(self, path: str) -> None:
+        parts = path.split("/")
+        # A hidden file is a temporary one.
+        if len(parts) < 3 or parts[1] not in SERVED or any(part[:1] in (".", "") for part in parts):
+            raise web.HTTPError(404)
+
+
+class DoorHandler(JupyterHandler):
+    """Signs in with the token of the address, then leads to the app without it.
+
+    A page of Voila sets no XSRF cookie, but needs one to end its kernel when it is closed.
+    """
+
+    auth_resource = "contents"
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        """Lead to the certification app."""
+        self.xsrf_token  # noqa: B018 (reading it sets the cookie)
+        self.redirect(url_path_join(self.base_url, "voila", "render", CERTIFY))
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "qcbench.apps.files"}]
+
+
+def _load_jupyter_server_extension(server: ServerApp) -> None:
+    data = Path(server.root_dir).parent / "data"
+    base = server.web_app.settings["base_url"]
+    handlers = [
+        (url_path_join(base, "/qcbench/certify"), DoorHandler),
+        (url_path_join(base, r"/qcbench/files/(.*)"), ReportHandler, {"path": str(data)}),
+    ]
+    server.web_app.add_handlers(".*$", handlers)

@@ -1,0 +1,305 @@
+"""processAB: pixels on demand, QC0, the recipe in a private folder, products in the certification area."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from qcbench.association import create_abs, load_headers, scan_archive
+from qcbench.core.errors import FileWriteError, NotFoundError, TransitionError
+from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
+from qcbench.processing.engines import RecipeJob, RecipeResult
+from qcbench.store import ABState, AssociationBlock, Event
+from qcbench.workbench import Workbench
+from tests.nights import NIGHT, simulated_workbench
+
+
+def prepared(root: Path, **options: object) -> Workbench:
+    bench = simulated_workbench(root, **options)
+    scan_archive(bench)
+    load_headers(bench, "hawki", NIGHT)
+    create_abs(bench, "hawki", NIGHT)
+    create_job(bench, "hawki", NIGHT)
+    return bench
+
+
+def ab_of(bench: Workbench, raw_type: str, setup: str | None = None) -> AssociationBlock:
+    with bench.store.read() as session:
+        query = (
+            select(AssociationBlock)
+            .options(selectinload(AssociationBlock.products), selectinload(AssociationBlock.inputs))
+            .where(AssociationBlock.raw_type == raw_type)
+            .order_by(AssociationBlock.mjd_obs)
+        )
+        return next(ab for ab in session.scalars(query) if setup in (None, ab.setup))
+
+
+def state_of(bench: Workbench, name: str) -> str:
+    with bench.store.read() as session:
+        return session.scalars(select(AssociationBlock.state).where(AssociationBlock.name == name)).one()
+
+
+class Scripted:
+    """An engine whose recipe does what a test wants, with the real files around it."""
+
+    name = "python"
+
+    def __init__(self, act):
+        self.act = act
+
+    def problem(self, recipe: str) -> None:
+        return None
+
+    def run(self, job: RecipeJob) -> RecipeResult:
+        job.log.write_text("log of the recipe\n")
+        return self.act(job)
+
+
+def engine(act) -> dict[str, Scripted]:
+    return {"python": Scripted(act)}
+
+
+def write_product(job: RecipeJob, category: str = "MASTER_DARK") -> tuple[Path, str]:
+    path = job.output_dir / "out.fits"
+    fits.PrimaryHDU([[1.0, 2.0]]).writeto(path)
+    return path, category
+
+
+def test_products_are_in_the_certification_area_under_the_predicted_name(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    result = process_ab(bench, dark.name)
+    assert result.ok, result.reason
+    (product,) = ab_of(bench, "DARK").products
+    assert Path(product.path) == bench.data("hawki").product("DARK", NIGHT) / product.pipefile
+    assert product.location == "product"
+    with fits.open(product.path) as hdus:
+        assert hdus[0].header["ESO PRO CATG"] == "MASTER_DARK"
+    assert state_of(bench, dark.name) == "processed"
+
+
+def test_pixels_come_on_demand_and_the_working_folder_goes(tmp_path):
+    bench = prepared(tmp_path)
+    raw = bench.data("hawki").raw(NIGHT)
+    assert not raw.exists()
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name)
+    assert len(list(raw.iterdir())) == 5
+    assert list(bench.tree.work.iterdir()) == []
+
+
+def test_the_log_of_the_recipe_is_kept(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name)
+    log = Path(ab_of(bench, "DARK").log_path)
+    assert log == bench.data("hawki").logs(NIGHT) / f"r.{dark.root_name}.log"
+    assert "dark" in log.read_text()
+
+
+def test_a_flat_is_processed_with_the_dark_of_its_cascade(tmp_path):
+    bench = prepared(tmp_path)
+    tasks = queued_cascade(bench, "hawki", NIGHT)
+    flat = ab_of(bench, "FLAT_TWILIGHT")
+    (parent,) = tasks[flat.name].parents
+    assert parent == ab_of(bench, "DARK", "DIT10 NDIT1").name
+    early = process_ab(bench, flat.name)
+    assert not early.ok
+    assert "is not there yet" in early.reason
+    assert process_ab(bench, parent).ok
+    other = next(name for name, task in tasks.items() if task.parents and name != flat.name)
+    late = process_ab(bench, other)
+    assert late.ok, late.reason
+    header = fits.getheader(
+        next(iter(bench.data("hawki").product("FLAT_TWILIGHT", NIGHT).glob(f"r.{other[:-3]}_0000.fits")))
+    )
+    assert header["ESO PRO REC1 CAL1 CATG"] == "MASTER_DARK"
+
+
+def test_an_unknown_ab_is_said(tmp_path):
+    bench = prepared(tmp_path)
+    with pytest.raises(NotFoundError, match=r"nothing\.ab: there is no such AB"):
+        process_ab(bench, "nothing.ab")
+
+
+def test_an_ab_is_processed_once(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name)
+    with pytest.raises(TransitionError, match="can't go from 'processed' to 'processing'"):
+        process_ab(bench, dark.name)
+
+
+def test_rotten_pixels_never_reach_a_recipe(tmp_path):
+    bench = prepared(tmp_path, anomalies=["rotten-pixels"])
+    results = [process_ab(bench, ab_of(bench, "DARK", setup).name) for setup in ("DIT10 NDIT1",)]
+    results += [process_ab(bench, name) for name, task in queued_cascade(bench, "hawki", NIGHT).items()]
+    (bad,) = [result for result in results if not result.ok]
+    assert "does not agree with its DATASUM" in bad.reason
+    assert "Have it transferred again" in bad.reason
+
+
+def test_a_truncated_frame_fails_its_ab_with_a_reason(tmp_path):
+    bench = prepared(tmp_path, anomalies=["truncated-file"])
+    process_ab(bench, ab_of(bench, "DARK", "DIT10 NDIT1").name)
+    bad = [
+        result
+        for result in (process_ab(bench, name) for name in queued_cascade(bench, "hawki", NIGHT))
+        if not result.ok
+    ]
+    assert len(bad) == 1
+    assert "the file is truncated" in bad[0].reason
+
+
+def test_an_ab_of_a_file_that_is_gone_fails_with_a_reason(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    (folder / dark.name.replace("_tpl.ab", ".fits")).unlink()
+    result = process_ab(bench, dark.name)
+    assert not result.ok
+    assert "the archive has not got this raw file any more" in result.reason
+    assert state_of(bench, dark.name) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (
+            lambda job: RecipeResult(10, "the recipe ended with code 10: no frames", (), 0.1),
+            "code 10: no frames",
+        ),
+        (lambda job: RecipeResult(0, None, (), 0.1), "wrote no MASTER_DARK"),
+        (lambda job: RecipeResult(0, None, (write_product(job, "OTHER"),), 0.1), "wrote no MASTER_DARK"),
+    ],
+)
+def test_a_recipe_that_fails_is_a_failed_ab_with_its_reason_and_log(tmp_path, act, reason):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    result = process_ab(bench, dark.name, engines=engine(act))
+    assert not result.ok
+    assert reason in result.reason
+    failed = ab_of(bench, "DARK")
+    assert (failed.state, failed.reason) == ("failed", result.reason)
+    assert Path(failed.log_path).read_text() == "log of the recipe\n"
+    assert "PROCESS_STATUS   FAILED" in (bench.data("hawki").logs(NIGHT) / dark.name).read_text()
+
+
+def test_products_without_a_name_in_the_pack_are_left_out(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+
+    def act(job: RecipeJob) -> RecipeResult:
+        fits.PrimaryHDU([[1.0]]).writeto(job.output_dir / "debug.fits")
+        return RecipeResult(0, None, (write_product(job), (job.output_dir / "debug.fits", "DEBUG")), 0.1)
+
+    assert process_ab(bench, dark.name, engines=engine(act)).ok
+    assert [product.pro_catg for product in ab_of(bench, "DARK").products] == ["MASTER_DARK"]
+
+
+def test_an_incomplete_ab_is_refused_with_what_is_missing(tmp_path):
+    bench = prepared(tmp_path)
+    with bench.store.write() as session:
+        ab = session.scalars(
+            select(AssociationBlock).where(AssociationBlock.raw_type == "FLAT_TWILIGHT").limit(1)
+        ).one()
+        ab.completeness = "INCOMPLETE"
+        ab.missing = [{"tag": "MASTER_DARK", "required": True, "line": 1, "why": "no MASTER_DARK fits"}]
+        name = ab.name
+    result = process_ab(bench, name)
+    assert "incomplete: no MASTER_DARK fits" in result.reason
+
+
+def test_a_full_disk_is_no_fault_of_the_ab(tmp_path):
+    environ = {"QCBENCH_PROCESSING_ENGINE": "python", "QCBENCH_PROCESSING_MIN_FREE_MB": "1e12"}
+    bench = prepared(tmp_path, environ=environ)
+    dark = ab_of(bench, "DARK")
+    with pytest.raises(Exception, match=r"MiB are free.*min_free_mb"):
+        process_ab(bench, dark.name)
+    assert state_of(bench, dark.name) == "queued"
+
+
+def test_an_unwritable_folder_puts_the_ab_back_to_the_queue(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    folder = bench.data("hawki").root / "raw"
+    folder.rmdir()
+    folder.write_text("a file where a folder is needed")
+    with pytest.raises(FileWriteError, match="can't be written"):
+        process_ab(bench, dark.name)
+    assert state_of(bench, dark.name) == "queued"
+    folder.unlink()
+    assert process_ab(bench, dark.name).ok
+
+
+def test_the_engine_that_ran_is_kept_and_why_not_a_better_one(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name)
+    assert ab_of(bench, "DARK").engine == "python"
+    with bench.store.read() as session:
+        said = session.scalars(select(Event.message).where(Event.flag == "ab_processed")).one()
+    assert "not esorex: the settings ask for python" in said
+
+
+def test_an_ab_whose_process_was_killed_goes_back_to_the_queue(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    script = (
+        "import sys, os, signal\n"
+        "from pathlib import Path\n"
+        "from qcbench.workbench import open_workbench\n"
+        "from qcbench.processing import process_ab\n"
+        "module = sys.modules['qcbench.processing.process_ab']\n"
+        "def die(*args, **kwargs): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "module.choose_engine = die\n"
+        "process_ab(open_workbench(Path(sys.argv[1]), os.environ), sys.argv[2])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), dark.name], env={**os.environ}, check=False
+    )
+    assert ended.returncode == -9
+    assert state_of(bench, dark.name) == "processing"
+    assert recover_interrupted(bench) == [dark.name]
+    assert state_of(bench, dark.name) == "queued"
+    assert process_ab(bench, dark.name).ok
+    assert ab_of(bench, "DARK").attempts == 1, "a kill is no attempt of the AB"
+
+
+def test_a_running_process_is_not_taken_for_a_killed_one(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    seen: list[list[str]] = []
+
+    def act(job: RecipeJob) -> RecipeResult:
+        seen.append(recover_interrupted(bench))
+        return RecipeResult(0, None, (write_product(job),), 0.1)
+
+    assert process_ab(bench, dark.name, engines=engine(act)).ok
+    assert seen == [[]]
+
+
+def test_the_job_file_lists_the_abs_in_an_order_in_which_they_can_run(tmp_path):
+    bench = prepared(tmp_path)
+    again = create_job(bench, "hawki", NIGHT)
+    assert len(again.queued) == 6
+    text = again.file.read_text()
+    dark = ab_of(bench, "DARK", "DIT10 NDIT1").name
+    flats = [name for name, task in queued_cascade(bench, "hawki", NIGHT).items() if task.parents]
+    assert len(flats) == 2
+    assert all(text.index(dark) < text.index(flat) for flat in flats)
+    assert os.access(again.file, os.X_OK)
+    assert state_of(bench, dark) == ABState.QUEUED
+
+
+def test_nothing_is_queued_for_a_date_without_data(tmp_path):
+    bench = prepared(tmp_path)
+    assert create_job(bench, "hawki", NIGHT + dt.timedelta(days=9)).queued == ()
