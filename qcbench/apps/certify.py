@@ -66,6 +66,7 @@ class CertifyApp:
         self.items: dict[str, QueueItem] = {}
         self.selected = ""
         self._asked: tuple[str, tuple[str, ...]] | None = None
+        self._worker: Thread | None = None
         self.header, self.queue = HeaderPanel(), QueuePanel()
         self.detail, self.actions = DetailPanel(tabs=[list(tab) for tab in details.TABS]), ActionPanel()
         self.detail.tab = "report"
@@ -103,8 +104,6 @@ class CertifyApp:
         """Wait until a distribution that runs has ended."""
         if self._worker is not None:
             self._worker.join()
-
-    _worker: Thread | None = None
 
     def _do(self, name: str, content: Mapping[str, Any]) -> bool:
         """Do one thing; return True if the comment that was given is used up."""
@@ -205,7 +204,8 @@ class CertifyApp:
             else:
                 self.date = dt.date.fromisoformat(value)
         self.refresh()
-        self._select_first()
+        if self.selected not in self.items:
+            self._select_first()
         self._say("none", "")
 
     # decisions
@@ -215,7 +215,10 @@ class CertifyApp:
         return checked or ((self.selected,) if self.selected else ())
 
     def _aim(self) -> None:
-        self.actions.target = {"count": len(self._targets())}
+        """Tell the buttons what they would act on; where that is not just the AB in sight, they say so."""
+        names = self._targets()
+        beside = names != (self.selected,)
+        self.actions.target = {"count": len(names), "text": f" {len(names)} selected" if names and beside else ""}
 
     def _begin(self, act: str, comment: str) -> bool:
         """Ask first where a rejection touches other ABs, else decide."""
@@ -225,6 +228,7 @@ class CertifyApp:
             _need_comment(comment)
             users = sorted({user for name in names for user in impact(self.bench, name)} - set(names))
             if users:
+                self._say("none", "")
                 self._asked = (act, names)
                 self.actions.confirm = _question(act, names, users)
                 return False

@@ -35,6 +35,7 @@ TABS = (
 _MARKS = {None: Markup('<span class="mark none">–</span>'), 0: Markup('<span class="mark ok">✓</span>')}
 _RED = Markup('<span class="mark nok">✕</span>')
 _MONO = Markup('<span class="mono">{}</span>')
+_FILE = Markup('<span class="mono file">{}</span>')
 _LOG = Markup('<pre class="log" tabindex="0">{}</pre>')
 _PART = Markup("{}{}")
 
@@ -74,7 +75,7 @@ def answer(bench: Workbench, item: QueueItem) -> Answer:
         name=ab.name,
         title=" · ".join(part for part in (ab.raw_type, ab.setup) if part),
         mark=score_of(item.score, failed=failed, long=True),
-        headline=f"{item.why.rstrip('.')}.",
+        headline=f"{item.why[:1].upper()}{item.why[1:].rstrip('.')}.",
         kind=kind,
         facts=tuple(_facts(ab, item)),
         impact=impact_words(users, item),
@@ -93,7 +94,7 @@ def impact_words(users: list[str], item: QueueItem) -> str:
 
 def tab_body(bench: Workbench, item: QueueItem, tab: str) -> dict[str, Any]:
     """Return what a tab shows: ``report`` (a path), ``html``, or ``notice`` where there is nothing."""
-    if tab == "report":
+    if tab == "report" and item.state != ABState.FAILED:
         return _report(bench, item)
     with bench.store.read() as session:
         ab = find_ab(session, item.ab_name, whole=True)
@@ -135,8 +136,6 @@ def _report(bench: Workbench, item: QueueItem) -> dict[str, Any]:
     path = served_path(bench, item.report_path) if item.report_path else None
     if path is not None:
         return {"report": path}
-    if item.state == ABState.FAILED:
-        return _notice("This AB has no report: it failed.", "Its log says why: see the tab Log.")
     return _notice("This AB has no report yet.", f"Make it: qcbench process-qc -a {item.ab_name}")
 
 
@@ -169,7 +168,7 @@ def _association(bench: Workbench, session: Session, ab: AssociationBlock) -> Ma
     rows: list[list[Cell]] = [
         [
             use.tag,
-            _MONO.format(use.product.file_name),
+            _FILE.format(use.product.file_name),
             use.role,
             use.flag,
             use.evaluation,
@@ -184,7 +183,7 @@ def _association(bench: Workbench, session: Session, ab: AssociationBlock) -> Ma
     ]
     used = table(columns, rows, empty="This AB needs no calibrations.")
     made: list[list[Cell]] = [
-        [product.pro_catg, _MONO.format(product.file_name), product.location] for product in ab.products
+        [product.pro_catg, _FILE.format(product.file_name), product.location] for product in ab.products
     ]
     products = table([Column("Product"), Column("File"), Column("Where")], made, empty="It has no products.")
     return _PART.format(used, products)
@@ -195,7 +194,7 @@ def _raw(bench: Workbench, session: Session, ab: AssociationBlock) -> Markup:
     columns += [Column("Exposure", "s", numeric=True), Column("Object"), Column("Remark")]
     rows: list[list[Cell]] = [
         [
-            _MONO.format(item.frame.arcfile),
+            _FILE.format(item.frame.arcfile),
             item.role,
             item.tag,
             _MONO.format(iso_ut(time_of_mjd(item.frame.mjd_obs))),
@@ -256,6 +255,8 @@ def _count(number: int, thing: str) -> str:
 
 
 _BODIES: dict[str, Callable[[Workbench, Session, AssociationBlock], Markup]] = {
+    # an AB that failed has no report: its log tells what one would
+    "report": _log,
     "scores": _scores,
     "association": _association,
     "raw": _raw,

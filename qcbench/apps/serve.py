@@ -7,6 +7,7 @@ import secrets
 import socket
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 from jupyter_server.serverapp import ServerApp
@@ -81,14 +82,13 @@ def configuration(bench: Workbench, port: int, *, open_browser: bool) -> Config:
     config.ServerApp.open_browser = open_browser
     config.ServerApp.default_url = "/qcbench/certify"
     config.ServerApp.allow_root = True
+    config.ServerApp.answer_yes = True
     config.ServerApp.jpserver_extensions = {
         "jupyterlab": True,
         "voila.server_extension": True,
         "qcbench.apps.files": True,
     }
-    config.ServerApp.log_level = "WARN"
-    # Without an address of MathJax none is fetched; no app shows formulas.
-    config.ServerApp.tornado_settings = {"mathjax_url": ""}
+    config.Application.log_level = "ERROR"
     config.IdentityProvider.token = secrets.token_hex(24)
     config.MappingKernelManager.cull_idle_timeout = CULL_IDLE_S
     config.MappingKernelManager.cull_interval = CULL_INTERVAL_S
@@ -96,10 +96,16 @@ def configuration(bench: Workbench, port: int, *, open_browser: bool) -> Config:
     config.VoilaConfiguration.allow_template_override = "NO"
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.resources = {"qcbench_css": sheet_text()}
+    config.VoilaConfiguration.page_config_hook = _without_mathjax
     config.LabApp.extension_manager = "readonly"
     config.LabApp.news_url = None
     config.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
     return config
+
+
+def _without_mathjax(page_config: dict[str, Any], *, base_url: str, **_unused: object) -> dict[str, Any]:
+    """Point Voila's plugin for formulas to a script of ours: by itself it fetches MathJax from elsewhere."""
+    return {**page_config, "fullMathjaxUrl": f"{base_url}voila/static/no-mathjax.js"}
 
 
 def _announce(server: ServerApp) -> None:

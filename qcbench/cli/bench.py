@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qcbench.cli.advice import advice
+from qcbench.cli.advice import advice, review_line
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, count, score_text
@@ -107,14 +107,24 @@ def doctor(invocation: Invocation) -> None:
     "simulate",
     "qcbench simulate --instrument hawki --nights 3 --start 2026-11-16 --seed 1 --window 256",
     "qcbench simulate --instrument hawki --nights 1 --start 2026-11-19 --seed 1 --anomalies noise-jump:1 "
-    "--archive /tmp/archive",
+    "--archive my-archive",
 )
 @click.option(
-    "--nights", type=click.IntRange(min=1), default=1, show_default=True, help="DFO dates to observe."
+    "--nights",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="DFO dates to observe.",
 )
 @click.option("--start", type=DfoDate(), required=True, metavar="DATE", help="First DFO date.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same frames."
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="The same seed, the same frames.",
 )
 @click.option(
     "--window",
@@ -129,7 +139,9 @@ def doctor(invocation: Invocation) -> None:
     help="Something that goes wrong, counted from 1; can be given again, or several with commas. "
     "An unknown name lists those that there are.",
 )
-@click.option("--archive", type=_FOLDER, help="Folder of the archive; without it that of the workbench.")
+@click.option(
+    "--archive", type=_FOLDER, metavar="DIR", help="Folder of the archive; without it that of the workbench."
+)
 @pass_invocation
 def simulate(
     invocation: Invocation,
@@ -197,9 +209,11 @@ def get_status_ab(invocation: Invocation, date: dt.date) -> None:
         for item in ab_rows(bench, name, date):
             score = score_text(item.n_red, item.n_scored, failed=item.state == "failed")
             note = item.reason or ("lacks " + ", ".join(item.missing) if item.missing else item.comment)
-            rows.append({"instrument": name, **asdict(item), "score": score, "note": note})
+            rows.append(
+                {"instrument": name, **asdict(item), "score": score, "exec_s": item.t_exec, "note": note}
+            )
     pages = [{"instrument": name, "page": ab_monitor(bench, name, date)} for name in names]
-    columns = ("name", "completeness", "setup", "state", "t_exec", "score", "review", "decision", "note")
+    columns = ("name", "completeness", "setup", "state", "exec_s", "score", "review", "decision", "note")
     invocation.show(
         Answer(
             tables=(
@@ -271,15 +285,13 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
 
 
 def _after_daily(waiting: int, dates: Sequence[dt.date]) -> str:
-    from qcbench.cli.advice import review_line
-
     return review_line(waiting, dates[0] if len(set(dates)) == 1 else None)
 
 
 @command("serve", "qcbench serve", "qcbench serve my-workbench --port 8899 --no-browser")
 @click.argument("directory", metavar="[DIR]", required=False, type=_FOLDER)
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="Port at localhost; without it a fixed one of qcbench."
+    "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port at localhost. Without it: a free one."
 )
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
 @pass_invocation
@@ -296,9 +308,9 @@ def _serve(invocation: Invocation, port: int | None, browser: bool) -> None:
     run(invocation.open(), open_browser=browser, **chosen)
 
 
-@command("demo", "qcbench demo", "qcbench demo /tmp/demo --window 128 --no-serve")
+@command("demo", "qcbench demo", "qcbench demo my-demo --window 128 --no-serve")
 @click.argument("directory", metavar="[DIR]", required=False, type=_FOLDER)
-@click.option("--nights", type=click.IntRange(min=1), help="Nights to simulate. Without it: 3.")
+@click.option("--nights", type=click.IntRange(min=1), metavar="N", help="Nights to simulate. Without it: 3.")
 @click.option(
     "--window",
     type=click.IntRange(min=64),
@@ -308,7 +320,9 @@ def _serve(invocation: Invocation, port: int | None, browser: bool) -> None:
 @click.option(
     "--serve/--no-serve", "served", default=True, show_default=True, help="Serve the workbench afterwards."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port at localhost.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port at localhost. Without it: a free one."
+)
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
 @pass_invocation
 def demo(
@@ -357,6 +371,11 @@ def _simulate_plan(archive: Path, plan: DemoPlan) -> object:
         start=plan.start,
         seed=plan.seed,
         window=plan.window,
-        anomalies=plan.anomalies,
+        anomalies=[text for text in plan.anomalies if _night_of(text) <= plan.nights],
         progress=lambda text: click.echo(text, err=True),
     )
+
+
+def _night_of(anomaly: str) -> int:
+    """Return the night (from 1) of an anomaly such as ``not-fits:2``: fewer nights have fewer anomalies."""
+    return int(anomaly.split(":")[1])

@@ -17,6 +17,8 @@ from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, count, score_text
 from qcbench.cli.parameters import ab_option, date_option, mode_option
 
+_MARKS = {0: "✓", 1: "✕", None: "–"}
+
 
 @command("data-loader", "qcbench data-loader -t h -d 2026-11-19", "qcbench data-loader -t r -d yesterday")
 @click.option(
@@ -108,8 +110,8 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
 def create_ab(invocation: Invocation, date: dt.date) -> None:
     """Create the Association Blocks (ABs) of a date.
 
-    Its frames are classified, grouped and associated. No AB is formed twice. A template that is still being taken is left for the next call, and an AB without a
-    calibration that it needs is tried again.
+    Its frames are classified, grouped and associated. No AB is formed twice. A template that is still being taken is
+    left for the next call, and an AB without a calibration that it needs is tried again.
     """
     from qcbench.association import create_abs
 
@@ -245,11 +247,12 @@ def score_qc(invocation: Invocation, ab: str) -> None:
             "low": item.low,
             "high": item.high,
             "verdict": item.verdict,
+            "score": _MARKS[item.verdict],
             "why": item.why,
         }
         for item in sorted(block.scores, key=lambda item: (-(item.verdict or 0), item.id))
     ]
-    columns = ("table", "parameter", "detector", "value", "unit", "low", "high", "verdict")
+    columns = ("table", "parameter", "detector", "value", "unit", "low", "high", "score")
     invocation.show(
         Answer(
             said=(f"{block.name}: {score_text(score.n_red, score.n_scored)}",),

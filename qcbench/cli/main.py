@@ -59,10 +59,13 @@ class Program(click.Group):
             formatter.write_dl([(str(code), text) for code, text in exit_codes().items()])
 
 
-@command("completion", 'eval "$(qcbench completion bash)"', "qcbench completion fish > qcbench.fish")
+@command("completion", "qcbench completion bash", "qcbench completion fish")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that lets a shell complete commands, options, dates and AB names."""
+    """Print the script that makes a shell complete commands, dates and AB names.
+
+    In bash and zsh, put eval "$(qcbench completion SHELL)" into .bashrc or .zshrc.
+    """
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"there is no completion for {shell}")

@@ -41,8 +41,8 @@ class DfoDate(_Date):
             return dfo_date(mjd_of(utc_now()), start_hour) - dt.timedelta(days=DAYS_BACK[value])
         try:
             return parse_date(str(value))
-        except ValueError as err:
-            self.fail(f"{err}, nor 'today' or 'yesterday'", param, ctx)
+        except ValueError:
+            self.fail(f"'{value}' is no DFO date: YYYY-MM-DD, today or yesterday", param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -18,6 +18,7 @@ from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, r
 # "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
 _TRAIL = re.compile(r"\[1/\d+\] '(?P<text>.*?)' \(\d+\) at ")
 _ERROR = re.compile(r"\[ ERROR \] \S+: (?P<text>.+)")
+MAX_REASON = 300
 _PLUGIN_PARENTS = (
     "/usr/lib/*/cpl/plugins/*",
     "/usr/lib*/esopipes-plugins/*",
@@ -79,12 +80,12 @@ def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:
 
 
 def root_cause(log: Path) -> str:
-    """Return the text of the first entry of a CPL error trail in a log, else of the last error line."""
+    """Return the text of the first entry of a CPL error trail in a log, else its last error line, or last line."""
     text = log.read_text(errors="replace")
     if found := _TRAIL.search(text):
         return found["text"]
-    errors = _ERROR.findall(text)
-    return errors[-1].strip() if errors else ""
+    lines = _ERROR.findall(text) or text.split("\n")
+    return next((line.strip()[:MAX_REASON] for line in reversed(lines) if line.strip()), "")
 
 
 def _text(value: str | int | float | bool) -> str:

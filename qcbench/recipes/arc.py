@@ -9,9 +9,10 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from qcbench.recipes.calibrate import Masters
 from qcbench.recipes.combine import combine
 from qcbench.recipes.failures import unusable
-from qcbench.recipes.frames import PRIMARY, Detector, Frame, Image, check_alike, image_like, load_stack
+from qcbench.recipes.frames import PRIMARY, Detector, Frame, Image, check_alike, load_stack
 from qcbench.recipes.job import Run
 from qcbench.recipes.masters import COMBINATION
 from qcbench.recipes.products import QC, Product, Unit, without_wcs
@@ -43,18 +44,17 @@ def make(run: Run) -> list[Product]:
     """
     frames = run.frames("raw_tags")
     check_alike(frames)
-    bias = run.calibration("bias_tag")
+    masters = Masters(run.calibration("bias_tag"))
     units: list[Unit] = []
     for detector in frames[0].detectors:
-        units += _units(detector, _reduce(run, frames, detector, bias))
-    return [Product(run.text("product_category"), frames, units, [bias] if bias else [])]
+        units += _units(detector, _reduce(run, frames, detector, masters))
+    return [Product(run.text("product_category"), frames, units, masters.used)]
 
 
-def _reduce(run: Run, frames: list[Frame], detector: Detector, bias: Frame | None) -> Arc:
+def _reduce(run: Run, frames: list[Frame], detector: Detector, masters: Masters) -> Arc:
     stack = load_stack(frames, detector.name)
     saturated = np.asarray((stack >= run.number("saturation")).any(axis=0))
-    if bias:
-        stack -= image_like(bias, detector)
+    masters.subtract(stack, frames, detector)
     image = combine(stack, run.text("combtype"), run.number("thresh")).image
     given = run.text("dispersion_axis")
     axis = dispersion_axis(image) if given == "auto" else given

@@ -74,7 +74,7 @@ RECIPE = Recipe(
         Parameter("dark_tags", "DARK,BIAS", "Tags of the darks or biases, comma-separated"),
         Parameter("raw_tags", "FLAT,FLAT_TWILIGHT,FLAT_LAMP", "Tags of the raw flats, comma-separated"),
         Parameter("product_category", "MASTER_READGAIN", "PRO CATG of the product"),
-        Parameter("cell", 32, "Side of the cells in which the noise is measured (pixels)", minimum=4.0),
+        Parameter("cell", 32, "Side of the boxes in which the noise is measured (pixels)", minimum=4.0),
         Parameter("saturation", 65000.0, "Samples of this level (adu) or more are left out", minimum=1.0),
     ),
     products=("product_category",),

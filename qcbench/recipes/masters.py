@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qcbench.recipes.calibrate import Masters
 from qcbench.recipes.combine import Combined, combine
-from qcbench.recipes.frames import Detector, Frame, Image, check_alike, image_like, load_stack
+from qcbench.recipes.frames import Detector, Frame, Image, check_alike, load_stack
 from qcbench.recipes.job import Run
-from qcbench.recipes.noise import Moments, clipped, pair_noise
+from qcbench.recipes.noise import Moments, clipped, hot_pixels, pair_noise
 from qcbench.recipes.products import QC, Product, Unit, image_unit
 from qcbench.recipes.recipe import Parameter
 
@@ -58,20 +59,21 @@ def make_product(run: Run, bias: Frame | None, prefix: str) -> Product:
     """
     frames = run.frames("raw_tags")
     check_alike(frames)
-    units = [_unit(run, frames, detector, bias, prefix) for detector in frames[0].detectors]
-    calibrations = [bias] if bias else []
-    return Product(run.text("product_category"), frames, units, calibrations)
+    masters = Masters(bias)
+    units = [_unit(run, frames, detector, masters, prefix) for detector in frames[0].detectors]
+    return Product(run.text("product_category"), frames, units, masters.used)
 
 
-def _unit(run: Run, frames: list[Frame], detector: Detector, bias: Frame | None, prefix: str) -> Unit:
+def _unit(run: Run, frames: list[Frame], detector: Detector, masters: Masters, prefix: str) -> Unit:
     stack = load_stack(frames, detector.name)
     raw_moments = [(float(np.nanmean(image, dtype=np.float64)), _median(image)) for image in stack]
-    if bias:
-        stack -= image_like(bias, detector)
+    masters.subtract(stack, frames, detector)
     combined = combine(stack, run.text("combtype"), run.number("thresh"))
     ron = pair_estimates(stack)
     del stack
     moments = clipped(combined.image)
+    hot = hot_pixels(combined.image, moments, run.number("hot_thresh"))
+    n_hot = int((hot | ~np.isfinite(combined.image)).sum())
     master = Master(
         combined,
         moments,
@@ -79,7 +81,7 @@ def _unit(run: Run, frames: list[Frame], detector: Detector, bias: Frame | None,
         ron,
         [mean for mean, _ in raw_moments],
         [median for _, median in raw_moments],
-        _count_hot(combined.image, moments, run.number("hot_thresh")),
+        n_hot,
     )
     log.info("%s: %d frames, median %.3f adu", detector.name, len(frames), moments.median)
     return image_unit(detector, combined.image, _qc(master, prefix, exposure(frames)))
@@ -94,13 +96,6 @@ def pair_estimates(stack: Image) -> list[float]:
     n_frame = len(stack)
     n_pair = n_frame if n_frame > 2 else n_frame - 1
     return [pair_noise(stack[i], stack[(i + 1) % n_frame]) for i in range(n_pair)]
-
-
-def _count_hot(image: Image, moments: Moments, threshold: float) -> int:
-    hot = (
-        image > moments.median + threshold * moments.std if moments.std > 0.0 else np.zeros(image.shape, bool)
-    )
-    return int((hot | ~np.isfinite(image)).sum())
 
 
 def _spread(values: list[float]) -> float:
@@ -134,7 +129,7 @@ def _qc(master: Master, prefix: str, seconds: float) -> list[QC]:
         QC(f"{prefix} NBADPIX", master.n_hot, "[pix] Number of hot or undefined pixels"),
         QC("BADFRAC", master.n_hot / size, "[] Fraction of hot or undefined pixels"),
     ]
-    if prefix == "DARK" and seconds > 0.0 and len(master.combined.n_rejected) >= 3:
-        rate = float(master.combined.n_rejected.sum()) / seconds
+    if prefix == "DARK" and seconds > 0.0 and master.combined.n_hits is not None:
+        rate = master.combined.n_hits / seconds
         parameters.append(QC("PARTICLE_RATE", rate, "[N/(detector*sec)] Rejected hits, in pixels"))
     return parameters

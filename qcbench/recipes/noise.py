@@ -1,14 +1,15 @@
 """Noise of a detector: robust moments, readout noise from pairs, gain from photon transfer.
 
-All estimates work in cells of the difference of two frames: the pattern of the detector goes away in the
-difference, what is left of a drift is constant in a cell, and the median over cells doesn't see a bad region.
+Clipping is that of `astropy.stats`, and statistics in boxes are those of `photutils.background`; what pairs
+of frames say of noise, gain and covariance is in neither of them, nor in ccdproc. The estimates work in boxes
+of the difference of two frames: the pattern of the detector goes away in the difference, what is left of a
+drift is constant in a box, and the median over boxes doesn't see a bad region.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from qcbench.recipes.failures import unusable
 from qcbench.recipes.frames import Image
 
+if TYPE_CHECKING:
+    from photutils.background import Background2D
+
 _CLIP = 5.0
 _HOT = 10.0
 _MAX_CLIPS = 10
-_SEED_SIZE = 200_000
-_MAD_TO_SIGMA = 1.482602218505602
-Cells = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,53 +46,59 @@ class Transfer:
 def clipped(values: Image) -> Moments:
     """Return the moments of all finite values within 5 sigma of the median.
 
-    Five sigma keeps the standard deviation of a normal distribution to 1e-5, and the clipped standard
-    deviation is not quantised as the median absolute deviation of integer frames is.
+    Five sigma keeps the standard deviation of a normal distribution to 1e-5. The limits come from the median
+    absolute deviation, which a region of dead pixels leaves alone; where noise is below the step of whole
+    numbers that is 0, and they come from the standard deviation.
     """
+    from astropy.stats import sigma_clipped_stats
+
     good = values[np.isfinite(values)]
     if good.size == 0:
         return Moments(np.nan, np.nan, np.nan)
-    median = float(np.median(good))
-    deviation = np.abs(good - np.float32(median))
-    sigma = _MAD_TO_SIGMA * float(np.median(deviation[:: max(1, deviation.size // _SEED_SIZE)]))
-    sigma = sigma or float(deviation.std())
-    kept = good
-    for _ in range(_MAX_CLIPS):
-        kept = good[deviation <= _CLIP * sigma]
-        new = float(kept.std(dtype=np.float64))
-        if new == 0.0 or abs(new - sigma) < 1e-4 * sigma:
-            sigma = new
-            break
-        sigma = new
-    return Moments(float(kept.mean(dtype=np.float64)), median, sigma)
+    found = sigma_clipped_stats(good, sigma=_CLIP, stdfunc="mad_std", maxiters=_MAX_CLIPS)
+    if not found[2] > 0.0:
+        found = sigma_clipped_stats(good, sigma=_CLIP, maxiters=_MAX_CLIPS)
+    return Moments(*(float(value) for value in found))
 
 
-def cells(image: Image, side: int) -> Cells:
-    """Cut an image into square cells; the rest at the upper edges is left out.
+def hot_pixels(image: Image, moments: Moments, threshold: float) -> NDArray[np.bool_]:
+    """Return where an image is more than some sigma above its median; nowhere in one without noise."""
+    if not moments.std > 0.0:
+        return np.zeros(image.shape, dtype=bool)
+    return np.asarray(image > moments.median + threshold * moments.std)
 
-    Returns
-    -------
-    (n_cell, n_pixel) array
+
+def boxes(image: Image, side: int, filter_size: int = 1) -> Background2D:
+    """Return median and clipped noise of an image in square boxes, without its undefined pixels.
+
+    Parameters
+    ----------
+    image : (n_row, n_col) array
+    side : int
+        Side of a box, pixels; the boxes at the upper edges are what is left.
+    filter_size : int
+        Boxes across which the medians are filtered; 1 for none.
+
+    Raises
+    ------
+    RecipeRunError
+        The image has no finite pixel.
     """
-    side = min(side, *image.shape)
-    n_row, n_col = image.shape[0] // side, image.shape[1] // side
-    cut = image[: n_row * side, : n_col * side].reshape(n_row, side, n_col, side)
-    return cast("Cells", cut.swapaxes(1, 2).reshape(n_row * n_col, side * side).astype(np.float64))
+    from astropy.stats import SigmaClip
+    from photutils.background import Background2D, MedianBackground, StdBackgroundRMS
 
-
-def cell_moments(cut: Cells) -> tuple[Cells, Cells]:
-    """Return median and clipped variance of each cell; NaN where a cell has no finite pixel."""
-    from astropy.stats import sigma_clip
-    from astropy.utils.exceptions import AstropyUserWarning
-
-    with warnings.catch_warnings():
-        # That NaN is left out is what is wanted here, and nothing to warn of.
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        kept = np.asarray(sigma_clip(np.where(np.isfinite(cut), cut, np.nan), _CLIP, axis=1, masked=False))
-    live = np.isfinite(kept).any(axis=1)
-    median, variance = np.full(len(cut), np.nan), np.full(len(cut), np.nan)
-    median[live], variance[live] = np.nanmedian(kept[live], axis=1), np.nanvar(kept[live], axis=1)
-    return median, variance
+    if not np.isfinite(image).any():
+        raise unusable("No pixel has a usable sample in each frame of a pair: no noise can be measured")
+    return Background2D(
+        image,
+        tuple(min(side, n) for n in image.shape),
+        mask=~np.isfinite(image),
+        exclude_percentile=100.0,
+        filter_size=filter_size,
+        sigma_clip=SigmaClip(_CLIP),
+        bkg_estimator=MedianBackground(sigma_clip=None),
+        bkg_rms_estimator=StdBackgroundRMS(sigma_clip=None),
+    )
 
 
 def pair_noise(first: Image, second: Image) -> float:
@@ -104,23 +111,23 @@ def photon_transfer(darks: tuple[Image, Image], flats: tuple[Image, Image], side
 
     The second flat is scaled to the first by the ratio k of their levels (above the dark); then the variance
     of the difference is a (1 + k) / g + ron^2 (1 + k^2) for a level a (Janesick 2001, photon transfer, for
-    unequal levels). The gain is the median over cells.
+    unequal levels). The gain is the median over boxes.
 
     Parameters
     ----------
     darks, flats : pair of (n_row, n_col) arrays, adu
     side : int
-        Side of a cell, pixels.
+        Side of a box, pixels.
 
     Raises
     ------
     RecipeRunError
-        No cell has usable pixels, or the flats have no more light or noise than the darks.
+        No box has usable pixels, or the flats have no more light or noise than the darks.
     """
     # Hot pixels flicker: clipping leaves those in that flicker by less than the photon noise of the flats.
     dark = without_hot(0.5 * (darks[0] + darks[1]))
-    dark_noise = cells(np.where(np.isfinite(dark), darks[1] - darks[0], np.nan), side)
-    readnoise = float(np.sqrt(np.nanmedian(cell_moments(dark_noise)[1]) / 2.0))
+    dark_difference = np.where(np.isfinite(dark), darks[1] - darks[0], np.float32(np.nan))
+    readnoise = float(np.median(boxes(dark_difference, side).background_rms_mesh) / np.sqrt(2.0))
     light = [flat - dark for flat in flats]
     levels = [float(np.nanmedian(image)) for image in light]
     if not min(levels) > 0.0:
@@ -131,9 +138,8 @@ def photon_transfer(darks: tuple[Image, Image], flats: tuple[Image, Image], side
     # The dark has gone from the level, but not from the difference: its noise is the same in both flats.
     difference = (flats[0] - dark) - np.float32(ratio) * (flats[1] - dark)
     dark_share = (1.0 - ratio) ** 2 * 0.5 * readnoise**2
-    signal, _ = cell_moments(cells(light[0], side))
-    noise_cells = cells(difference, side)
-    _, variance = cell_moments(noise_cells)
+    signal = boxes(light[0], side).background_mesh
+    variance = boxes(difference, side).background_rms_mesh ** 2
     photon = variance - readnoise**2 * (1.0 + ratio**2) - dark_share
     usable = (signal > 0.0) & (photon > 0.0)
     if not usable.any():
@@ -145,8 +151,7 @@ def photon_transfer(darks: tuple[Image, Image], flats: tuple[Image, Image], side
 def without_hot(dark: Image) -> Image:
     """Return a dark with NaN in its hot pixels: those more than 10 sigma above the median."""
     moments = clipped(dark)
-    hot = dark > moments.median + _HOT * moments.std if moments.std > 0.0 else np.zeros(dark.shape, bool)
-    return np.where(hot, np.float32(np.nan), dark)
+    return np.where(hot_pixels(dark, moments, _HOT), np.float32(np.nan), dark)
 
 
 def covariance(difference: Image) -> float:

@@ -40,7 +40,7 @@ class _OwnKernelEngine(Engine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, folder: Path, timeout: float, **_unused: Any
+        cls, nb_man: Any, kernel_name: str, *, folder: Path, timeout: int, **_unused: Any
     ) -> Any:
         client = PapermillNotebookClient(
             nb_man,
@@ -54,20 +54,20 @@ class _OwnKernelEngine(Engine):
         environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
         try:
             return client.execute(cleanup_kc=True, cwd=str(folder), env=environment)
-        except RuntimeError as err:
+        except (RuntimeError, ReportError) as err:
             if _was_started(nb_man.nb):
                 raise
             raise KernelStartError(f"the kernel did not start: {err}") from err
 
 
-def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: float) -> Mapping[str, Any]:
+def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: int) -> Mapping[str, Any]:
     """Run a template from top to bottom.
 
     Parameters
     ----------
     parameters : mapping
         Values of the cell that is tagged ``parameters``.
-    timeout_s : float
+    timeout_s : int
         Longest time that one cell may take (s).
 
     Raises
@@ -85,7 +85,7 @@ def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: flo
     raise ReportError(f"{template.name}: {last} ({START_ATTEMPTS} attempts). Call again") from last
 
 
-def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: float) -> Mapping[str, Any]:
+def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: int) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory(prefix="qcb-", ignore_cleanup_errors=True) as folder:
         try:
             content = execute_notebook(
@@ -100,7 +100,7 @@ def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: float)
         except PapermillException as err:
             raise ReportError(f"{template.name}: {_last_line(err)}. The report is tried again") from err
         except TimeoutError as err:
-            problem = f"a cell took longer than {timeout_s:g} s and was stopped"
+            problem = f"a cell took longer than {timeout_s} s and was stopped"
             raise ReportError(f"{template.name}: {problem}. The report is tried again") from err
         except RuntimeError as err:
             raise ReportError(f"{template.name}: the kernel died ({err}). The report is tried again") from err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 import numpy as np
+from bokeh.models import Range1d
 from bokeh.plotting import figure
 from markupsafe import Markup
 
@@ -168,6 +170,7 @@ def _chosen(subject: Subject) -> list[Verdict]:
 def _trend(subject: Subject, verdict: Verdict) -> Markup:
     ab = subject.ab
     spec = subject.pack.tables[verdict.table]
+    end = time_of_mjd(ab.mjd_obs)
     where = _filters(spec, subject.rows.get(verdict.table, []), verdict.detector)
     points = series(
         subject.bench,
@@ -177,7 +180,7 @@ def _trend(subject: Subject, verdict: Verdict) -> Markup:
         detector=verdict.detector,
         where=where,
         days=TREND_DAYS,
-        until=time_of_mjd(ab.mjd_obs),
+        until=end,
     )
     made = trend(
         [
@@ -190,6 +193,8 @@ def _trend(subject: Subject, verdict: Verdict) -> Markup:
         high=verdict.high,
         highlight=ab.name,
     )
+    # Of one width for all, so that a lone point is seen as one.
+    made.x_range = Range1d(start=end - dt.timedelta(days=TREND_DAYS), end=end + dt.timedelta(days=2))
     return drawn(made)
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from qcbench.core.errors import ReportError
 from qcbench.reports.sections import HEAD_TYPE, SECTION_TYPE, Head
 
-CELL_TIMEOUT_S = 300.0
+CELL_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ExecutedNotebook:
 
 
 def run_notebook(
-    template: Path, parameters: Mapping[str, str | bool], *, timeout_s: float = CELL_TIMEOUT_S
+    template: Path, parameters: Mapping[str, str | bool], *, timeout_s: int = CELL_TIMEOUT_S
 ) -> ExecutedNotebook:
     """Run a template from top to bottom.
 
@@ -69,7 +69,7 @@ def run_notebook(
     ----------
     parameters : mapping
         Values of the cell that is tagged ``parameters``.
-    timeout_s : float
+    timeout_s : int
         Longest time that one cell may take (s).
 
     Raises

@@ -19,12 +19,14 @@ from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from qcbench.core.errors import FrameError
+from qcbench.fits import read_header
 from qcbench.look.figures import DetectorImage, SpectralLine
 
 MAX_PIXELS = 1 << 24
 MAX_IMAGES = 64
 MAX_TABLE_ROWS = 40
 MAX_TABLE_COLUMNS = 12
+_REMEDY = "Have it made or transferred again"
 _AXES = ("wave", "lambda", "pixel", "x")
 _FLUXES = ("flux", "counts", "spec", "intensity")
 
@@ -83,15 +85,16 @@ def read_content(path: Path, detectors: Sequence[str] = (), *, saturation: float
     FrameError
         The file can't be read.
     """
+    header = read_header(path)
+    if header.is_truncated:
+        raise FrameError(path, f"it is truncated: {header.size} of {header.expected_size} bytes", _REMEDY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
             with fits.open(path, memmap=True) as hdus:
                 return _read(path, hdus, detectors, saturation)
         except (OSError, ValueError, TypeError, KeyError, IndexError) as err:
-            raise FrameError(
-                path, f"its data can't be read ({err})", "Have it made or transferred again"
-            ) from err
+            raise FrameError(path, f"its data can't be read ({err})", _REMEDY) from err
 
 
 def _read(path: Path, hdus: Any, detectors: Sequence[str], saturation: float | None) -> Content:

@@ -74,7 +74,13 @@ def test_a_log_without_a_trail_gives_its_last_error_line(tmp_path):
     log = tmp_path / "log"
     log.write_text("[ INFO  ] vmbias: begin\n[ ERROR ] vmbias: Could not get instrument setting\n")
     assert root_cause(log) == "Could not get instrument setting"
-    log.write_bytes(b"\xff\xfe no words")
+
+
+def test_a_log_without_any_error_line_gives_its_last_line(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"Traceback\n  \xff\nValueError: no such thing\n\n")
+    assert root_cause(log) == "ValueError: no such thing"
+    log.write_bytes(b"")
     assert root_cause(log) == ""
 
 

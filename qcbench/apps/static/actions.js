@@ -23,7 +23,7 @@ function render({model, el}) {
   function draw() {
     const n = model.get("target").count;
     const confirm = model.get("confirm");
-    const many = n > 1 ? ` ${n}` : "";
+    const many = model.get("target").text;
     question.hidden = !confirm.text;
     if (confirm.text) {
       question.replaceChildren(
@@ -33,8 +33,8 @@ function render({model, el}) {
     }
     row.replaceChildren(comment,
       button("certify", "ok-fill", `Certify${many}`, "c"),
-      button("reject_product", "nok-fill", `Reject product${many}`, "r"),
-      button("reject_raw", "nok-fill", `Reject raw${many}`, "x"));
+      button("reject_product", "nok-fill", many ? `Reject${many}` : "Reject product", "r"),
+      button("reject_raw", "nok-fill", many ? `Reject raw of${many}` : "Reject raw", "x"));
     comment.disabled = !n;
     const said = model.get("message");
     message.className = `message ${said.kind}`;

@@ -119,7 +119,8 @@ function render({model, el}) {
   // The row that was decided is gone: the one that took its place is next.
   function update() {
     const rows = shown();
-    const names = new Set(model.get("rows").map((row) => row.name));
+    // What nobody sees is not decided with the rest.
+    const names = new Set(rows.map((row) => row.name));
     const gone = [...checked].filter((name) => !names.has(name));
     if (gone.length) { gone.forEach((name) => checked.delete(name)); tell(); }
     const at = rows.findIndex((row) => row.name === current);

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qcbench.association
+
+from .conftest import DATE, run_qcbench
+
+
+def test_a_folder_that_is_no_workbench_is_said_in_one_message(tmp_path: Path) -> None:
+    result = run_qcbench("create-ab", "-d", DATE, workbench=tmp_path)
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"Error: {tmp_path}: not a workbench")
+    assert "qcbench init" in result.stderr
+
+
+def test_an_ab_that_is_not_there_has_its_own_exit_code(empty: Path) -> None:
+    result = run_qcbench("process-ab", "-a", "NOSUCH", workbench=empty)
+    assert result.exit_code == 8
+    assert "NOSUCH.ab" in result.stderr
+
+
+def test_an_instrument_that_the_workbench_has_not_got_is_named(empty: Path) -> None:
+    result = run_qcbench("--instrument", "nosuchcam", "create-ab", "-d", DATE, workbench=empty)
+    assert result.exit_code == 3
+    assert "nosuchcam" in result.stderr
+
+
+def test_a_pack_that_is_wrong_is_named_with_its_file(empty: Path) -> None:
+    pack = empty / "config" / "hawki"
+    pack.mkdir()
+    (pack / "instrument.yaml").write_text("name: [\n")
+    result = run_qcbench("create-ab", "-d", DATE, workbench=empty)
+    assert result.exit_code == 4
+    assert str(pack / "instrument.yaml") in result.stderr
+
+
+def test_an_archive_that_is_gone_is_said(empty: Path) -> None:
+    (empty / "archive" / "raw").rmdir()
+    assert run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=empty).exit_code == 6
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["create-ab", "-d", "19.11.2026"],
+        ["create-ab", "-d", "2026-13-01"],
+        ["create-ab"],
+        ["create-ab", "-d", DATE, "-m", "SCIENCE"],
+        ["certify-products"],
+        ["certify-products", "--list", "--certify", "A"],
+        ["simulate", "--start", DATE, "--archive", "there"],
+        ["init"],
+    ],
+)
+def test_a_command_line_that_is_wrong_ends_with_2(words: list[str], empty: Path) -> None:
+    result = run_qcbench(*words, workbench=empty)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+
+
+def test_a_rejection_without_a_comment_is_refused(empty: Path) -> None:
+    assert run_qcbench("certify-products", "--reject", "NOSUCH", workbench=empty).exit_code == 8
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def stumble(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qcbench.association, "scan_archive", interrupt)
+    result = run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=empty)
+    assert result.exit_code == 130
+    assert "call the same command again, and it goes on" in result.stderr
+
+
+def test_an_error_that_nobody_foresaw_is_not_swallowed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qcbench.association, "scan_archive", stumble)
+    with pytest.raises(ZeroDivisionError):
+        run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=empty)
+
+
+def test_a_reader_that_goes_away_gives_no_traceback(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "from qcbench.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "--help"]
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+    os.close(writer)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_terminal_without_the_signs_gets_a_question_mark(empty: Path) -> None:
+    code = "from qcbench.cli.main import main; main()"
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1", "QCBENCH_WORKBENCH": str(empty)}
+    command = [sys.executable, "-c", code, "doctor"]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "? Python" in run.stdout
+    assert run.stderr == ""

@@ -1,0 +1,129 @@
+"""The commands of a day, one after the other, on a simulated night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import DATE, run_json, run_qcbench
+
+
+def words(*given: str) -> list[str]:
+    return [*given, "-d", DATE, "-m", "CALIB"]
+
+
+def test_the_automatic_part_step_by_step(night: Path) -> None:
+    loaded = run_json("data-loader", "-t", "h", "-d", DATE, workbench=night)
+    assert loaded["frames"][0]["new"] > 20
+    assert "not a readable FITS file" in loaded["not_usable"][0]["not_usable"]
+    assert "create-ab" in loaded["next"]
+
+    again = run_json("data-loader", "-t", "h", "-d", DATE, workbench=night)
+    assert (again["frames"][0]["new"], again["not_usable"]) == (0, [])
+
+    raw = run_json("data-loader", "-t", "r", "-d", DATE, workbench=night)
+    assert raw["raw"][0]["fetched"] == loaded["frames"][0]["new"]
+    assert run_json("data-loader", "-t", "r", "-d", DATE, workbench=night)["raw"][0]["fetched"] == 0
+
+    report = run_json("create-report", "-d", DATE, workbench=night)
+    assert Path(report["reports"][0]["report"]).is_file()
+
+    made = run_json(*words("create-ab"), "-i", workbench=night)
+    assert made["counts"][0]["created"] > 3
+    assert "create-job" in made["next"]
+    assert run_json(*words("create-ab"), "-i", workbench=night)["counts"][0]["created"] == 0
+
+    job = run_json(*words("create-job"), workbench=night)
+    assert len(job["abs"]) == made["counts"][0]["created"]
+    assert Path(job["jobs"][0]["job"]).is_file()
+
+    first = job["abs"][0]["ab"]
+    done = run_json("process-ab", "-a", first, workbench=night)
+    assert (done["ok"], done["engine"]) == (True, "python")
+    assert done["next"] == f"Measure and score it: qcbench process-qc -a {first}"
+
+    rows = run_json("get-status-ab", "-d", DATE, workbench=night)["abs"]
+    states = {row["name"]: row["state"] for row in rows}
+    assert states[first] == "processed"
+    assert list(states.values()).count("queued") == len(rows) - 1
+
+
+def test_an_ab_that_fails_ends_its_command_with_20(night: Path) -> None:
+    run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=night)
+    run_qcbench(*words("create-ab"), workbench=night)
+    rows = run_json("get-status-ab", "-d", DATE, workbench=night)["abs"]
+    child = next(
+        row["name"] for row in rows if row["raw_type"] == "FLAT_TWILIGHT" and row["state"] != "failed"
+    )
+    result = run_qcbench("process-ab", "-a", child, workbench=night)
+    assert result.exit_code == 20
+    assert f"{child}: failed: " in result.stdout
+    assert "qcbench serve" in result.stdout.splitlines()[-1]
+
+
+def test_nothing_is_distributed_before_it_is_certified(empty: Path) -> None:
+    for name in ("move-products", "rename-products", "ingest-products"):
+        result = run_qcbench(*words(name), workbench=empty)
+        assert result.exit_code == 0
+        assert result.stdout.startswith("Nothing was left to do")
+
+
+def test_a_date_without_frames_says_how_to_load_them(empty: Path) -> None:
+    result = run_qcbench(*words("create-ab"), workbench=empty)
+    assert result.stdout.splitlines()[-1] == (
+        f"No frames of {DATE} were loaded: qcbench data-loader -t h -d {DATE}"
+    )
+
+
+def test_all_instruments_are_worked_on_unless_one_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "bench"
+    assert run_qcbench("init", str(root)).exit_code == 0
+    (root / "archive" / "raw").mkdir(parents=True)
+    both = run_json("data-loader", "-t", "h", "-d", DATE, workbench=root)["frames"]
+    one = run_json("data-loader", "-t", "h", "-d", DATE, "--instrument", "hawki", workbench=root)["frames"]
+    assert len(both) > 1
+    assert [row["instrument"] for row in one] == ["hawki"]
+
+
+def test_init_keeps_what_is_there(empty: Path) -> None:
+    settings = empty / "qcbench.toml"
+    settings.write_text(settings.read_text().replace("timeout_s = 1800", "timeout_s = 60"))
+    assert run_qcbench("init", str(empty)).exit_code == 0
+    assert run_qcbench("init", "--upgrade", workbench=empty).exit_code == 0
+    assert "timeout_s = 60" in settings.read_text()
+
+
+def test_simulated_frames_go_to_an_archive_without_a_workbench(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    given = ["--instrument", "efosc2", "--start", DATE, "--window", "64", "--archive", str(archive)]
+    result = run_qcbench("simulate", *given)
+    assert result.exit_code == 0
+    assert len(list(archive.glob(f"raw/{DATE}/*.fits"))) > 5
+
+
+def test_an_unknown_anomaly_lists_those_that_there_are(tmp_path: Path) -> None:
+    given = ["--instrument", "hawki", "--start", DATE, "--archive", str(tmp_path), "--anomalies", "rain"]
+    result = run_qcbench("simulate", *given)
+    assert result.exit_code == 3
+    assert "noise-jump" in result.stderr
+
+
+@pytest.mark.long
+def test_a_night_from_its_job_to_its_end(night: Path) -> None:
+    run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=night)
+    run_qcbench(*words("create-ab"), workbench=night)
+    job = run_json(*words("create-job"), "--run", workbench=night)["jobs"][0]
+    assert job["waiting"] == 0
+    run_json(*words("certify-products"), workbench=night)
+    for row in run_json("certify-products", "--list", "-d", DATE, workbench=night)["queue"]:
+        verdict = "--reject" if row["tag"] == "failed" else "--certify"
+        result = run_qcbench("certify-products", verdict, row["ab"], "--comment", "seen", workbench=night)
+        assert result.exit_code == 0
+    for name in ("move-products", "rename-products", "ingest-products", "update-ab"):
+        assert run_qcbench(*words(name), workbench=night).exit_code == 0
+    assert run_json("finish-night", "-d", DATE, workbench=night)["nights"][0]["finished"] is True
+    assert run_json("audit", workbench=night)["differences"] == []
+    archived = next((night / "archive" / "products").glob("*.fits"))
+    archived.write_bytes(b"")
+    assert run_qcbench("audit", workbench=night).exit_code == 13
