@@ -136,6 +136,7 @@ def add_frame(session: Session, hours: float, *, date: dt.date = DATE, **values:
         "mjd_obs": mjd,
         "exptime": 10.0,
         "size": 8640,
+        "stamp": "1",
         "header_sha256": "0" * 64,
         "dpr_catg": "CALIB",
         "dpr_type": "DARK",

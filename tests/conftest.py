@@ -1,6 +1,6 @@
 """What a test may need beside Python, and what happens where it isn't there.
 
-A test marked `real`, `esorex` or `browser` is left out where its data or program is missing, and the last
+A test marked `real`, `esorex`, `browser` or `tmpfs` is left out where its data or program is missing, and the last
 lines of the run say so. On CI, on Debian as root, a missing program is an error: there it can be installed.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,14 @@ def real_data_folder() -> Path:
     return Path(override).resolve() if override else REPOSITORY.parent / "shared" / "data"
 
 
+def may_mount() -> bool:
+    """Whether a small file system can be mounted, in a namespace of its own."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return (
+        shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
+    )
+
+
 def reasons_to_leave_out() -> Iterator[tuple[str, str]]:
     """Marker and reason, for each marker whose tests can't run here."""
     unwanted = os.environ.get("QCBENCH_TEST_WITHOUT", "").split()
@@ -40,6 +49,8 @@ def reasons_to_leave_out() -> Iterator[tuple[str, str]]:
             )
         elif program in unwanted:
             yield marker, f"QCBENCH_TEST_WITHOUT names {program}"
+    if not may_mount():
+        yield "tmpfs", "a mount namespace is not allowed here (unshare -rm)"
     if not real_data_folder().is_dir():
         yield "real", f"there is no folder {real_data_folder()} (QCBENCH_REAL_DATA can name another)"
 

@@ -41,6 +41,7 @@ def simulated_archive(
     """An archive of simulated nights: a copy of its own, made once in a run of the tests."""
     made = _made_once(instrument, nights, window, tuple(anomalies))
     shutil.copytree(made, archive, dirs_exist_ok=True)
+    shutil.copy(f"{made}.truth.ecsv", f"{archive}.truth.ecsv")
     return archive
 
 

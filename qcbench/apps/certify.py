@@ -9,18 +9,16 @@ from threading import Thread
 from typing import Any
 
 import ipywidgets
-from markupsafe import Markup
 
 from qcbench.apps import details, view
 from qcbench.apps.distribute import run_distribution, waiting_steps
-from qcbench.apps.panels import ActionPanel, DetailPanel, HeaderPanel, QueuePanel, stylesheet
+from qcbench.apps.panels import ActionPanel, DetailPanel, HeaderPanel, NoticePanel, QueuePanel
 from qcbench.certification import QueueItem, decide, impact, queue
 from qcbench.certification.decisions import Scope, Verdict
-from qcbench.core.dates import iso_ut, utc_now
+from qcbench.core.dates import iso_ut, parse_date, utc_now
 from qcbench.core.errors import DecisionError, QcbenchError
 from qcbench.core.identity import current_user
 from qcbench.core.settings import find_workbench
-from qcbench.look.marks import state_box
 from qcbench.workbench import Workbench, open_workbench
 
 _DECISIONS: Mapping[str, tuple[Verdict, Scope]] = {
@@ -42,10 +40,9 @@ def certify_page(start: Path, environ: Mapping[str, str]) -> ipywidgets.Widget:
     try:
         return certify_app(open_workbench(find_workbench(start, environ), environ))
     except QcbenchError as err:
-        box = state_box(
-            "error", "The workbench can't be opened.", since=f"{iso_ut(utc_now())} UT", todo=str(err)
+        return _page(
+            [], _notice("error", "The workbench can't be opened.", f"{iso_ut(utc_now())} UT", str(err))
         )
-        return _page([ipywidgets.HTML(str(Markup('<div class="alone">{}</div>').format(box)))])
 
 
 class CertifyApp:
@@ -114,9 +111,9 @@ class CertifyApp:
         if name in ("ping", "confirm"):
             self.header.send({"act": "pong"})
         elif name == "select":
-            self._select(str(content["name"]))
+            self._select(str(content.get("name", "")))
         elif name == "tab":
-            self._show_tab(str(content["name"]))
+            self._show_tab(str(content.get("name", "")))
         elif name in ("instrument", "date", "all"):
             self._go_to(name, str(content.get("value", "")))
         elif name == "refresh":
@@ -143,9 +140,7 @@ class CertifyApp:
         items = everything if self.all_waiting else self._of_date()
         self.items = {item.ab_name: item for item in items}
         self.queue.empty = self._nothing_waits(len(everything))
-        self.queue.rows = [
-            view.as_state(view.queue_row(item, with_date=self.all_waiting)) for item in items
-        ]
+        self.queue.rows = [view.as_state(view.queue_row(item, with_date=self.all_waiting)) for item in items]
         counts = view.decision_counts(self.bench, self.instrument, self.date) if self.date else None
         self._head(
             instrument=self.instrument,
@@ -166,7 +161,9 @@ class CertifyApp:
         if not self.all_waiting and self.date:
             what = f"Nothing of {self.instrument.upper()} {self.date} waits for a decision."
         todo = f"{elsewhere} wait elsewhere: choose “all that waits”." if elsewhere else ""
-        return _notice("empty", what, f"read {utc_now():%H:%M} UT", todo or "New ABs come with the next frames.")
+        return _notice(
+            "empty", what, f"read {utc_now():%H:%M} UT", todo or "New ABs come with the next frames."
+        )
 
     def _select_first(self) -> None:
         self._select(next(iter(self.items), ""))
@@ -201,8 +198,8 @@ class CertifyApp:
             if name == "instrument":
                 self.instrument = self.bench.pack(value).name
                 self.date = None
-            else:
-                self.date = dt.date.fromisoformat(value)
+            elif value in [one["date"] for one in self.header.state["dates"]]:
+                self.date = parse_date(value)
         self.refresh()
         if self.selected not in self.items:
             self._select_first()
@@ -218,7 +215,10 @@ class CertifyApp:
         """Tell the buttons what they would act on; where that is not just the AB in sight, they say so."""
         names = self._targets()
         beside = names != (self.selected,)
-        self.actions.target = {"count": len(names), "text": f" {len(names)} selected" if names and beside else ""}
+        self.actions.target = {
+            "count": len(names),
+            "text": f" {len(names)} selected" if names and beside else "",
+        }
 
     def _begin(self, act: str, comment: str) -> bool:
         """Ask first where a rejection touches other ABs, else decide."""
@@ -336,8 +336,10 @@ class CertifyApp:
         return _page([self.header, _box([self.queue, right], "qcb-main")])
 
 
-def _page(parts: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
-    return _box([stylesheet(), *parts], "qcb-app")
+def _page(parts: Sequence[ipywidgets.Widget], notice: Mapping[str, str] | None = None) -> ipywidgets.Widget:
+    sheet = NoticePanel(state=dict(notice or {}))
+    sheet.add_class("qcb-sheet" if parts else "qcb-notice")
+    return _box([sheet, *parts], "qcb-app")
 
 
 def _box(parts: Sequence[ipywidgets.Widget], name: str) -> ipywidgets.Box:

@@ -123,7 +123,10 @@ def _facts(ab: AssociationBlock, item: QueueItem) -> Iterable[str]:
     last = item.last_decision
     if last is not None:
         said = f": “{last.comment}”" if last.comment else ""
-        yield f"{last.verdict.capitalize()} by {last.by}, {iso_ut(last.at)} UT{said}. Until it is moved this can change."
+        yield (
+            f"{last.verdict.capitalize()} by {last.by}, {iso_ut(last.at)} UT{said}. "
+            f"Until it is moved this can change."
+        )
 
 
 def _limit(verdict: Verdict) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
@@ -32,15 +31,15 @@ class ReportHandler(AuthenticatedFileHandler):
         """What a report may do: run its own script and show its own images."""
         return _POLICY
 
-    def get(self, path: str, **kwargs: Any) -> Awaitable[None]:
+    async def get(self, path: str, include_body: bool = True) -> None:
         """Give a file, unless it is in a folder that is not handed out."""
         self._check(path)
-        return super().get(path, **kwargs)
+        await _done(super().get(path, include_body=include_body))
 
-    def head(self, path: str) -> Awaitable[None]:
+    async def head(self, path: str) -> None:
         """Give the header of what `get` gives."""
         self._check(path)
-        return super().head(path)
+        await _done(super().head(path))
 
     def get_content_type(self) -> str:
         """Logs, ABs and headers are text, whatever their names end with."""
@@ -52,6 +51,12 @@ class ReportHandler(AuthenticatedFileHandler):
         # A hidden file is a temporary one.
         if len(parts) < 3 or parts[1] not in SERVED or any(part[:1] in (".", "") for part in parts):
             raise web.HTTPError(404)
+
+
+async def _done(answer: Awaitable[None] | None) -> None:
+    """Wait for an answer; there is none to wait for where somebody was sent to sign in."""
+    if answer is not None:
+        await answer
 
 
 class DoorHandler(JupyterHandler):
@@ -81,4 +86,4 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         (url_path_join(base, "/qcbench/certify"), DoorHandler),
         (url_path_join(base, r"/qcbench/files/(.*)"), ReportHandler, {"path": str(data)}),
     ]
-    server.web_app.add_handlers(".*$", handlers)
+    server.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]

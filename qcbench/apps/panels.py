@@ -7,7 +7,6 @@ from importlib import resources
 from typing import Any
 
 import anywidget
-import ipywidgets
 import traitlets
 
 from qcbench.look.tokens import css
@@ -24,13 +23,6 @@ def sheet_text() -> str:
     return f"{css()}\n{_static('apps.css')}"
 
 
-def stylesheet() -> ipywidgets.HTML:
-    """Return the stylesheet as a part of an app's page."""
-    sheet = ipywidgets.HTML(f"<style>{sheet_text()}</style>")
-    sheet.add_class("qcb-sheet")
-    return sheet
-
-
 class Panel(anywidget.AnyWidget):
     """A part of the page that sends what somebody does as a message ``{"act": …}``."""
 
@@ -44,6 +36,14 @@ class Panel(anywidget.AnyWidget):
         self.on_msg(receive)
 
 
+class NoticePanel(Panel):
+    """The stylesheet of a page and, where the page has nothing else to show, the reason."""
+
+    _esm = _static("shared.js") + _static("notice.js")
+    _css = sheet_text()
+    state = traitlets.Dict().tag(sync=True)
+
+
 class HeaderPanel(Panel):
     """Instrument, date, counts, user; the steps of a distribution below them."""
 
@@ -55,7 +55,7 @@ class QueuePanel(Panel):
     """The list of ABs; filter, search and the keys that move in it live in the page."""
 
     _esm = _static("shared.js") + _static("queue.js")
-    rows = traitlets.List().tag(sync=True)
+    rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
     checked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     unchecked = traitlets.Int().tag(sync=True)
@@ -68,7 +68,7 @@ class DetailPanel(Panel):
 
     _esm = _static("shared.js") + _static("detail.js")
     answer = traitlets.Dict().tag(sync=True)
-    tabs = traitlets.List().tag(sync=True)
+    tabs: traitlets.List[Any] = traitlets.List().tag(sync=True)
     tab = traitlets.Unicode().tag(sync=True)
     body = traitlets.Dict().tag(sync=True)
 

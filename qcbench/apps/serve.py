@@ -14,13 +14,13 @@ from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
 from qcbench.apps.panels import sheet_text
-from qcbench.core.errors import BusyError, NotFoundError
+from qcbench.core.errors import BusyError
 from qcbench.core.files import make_folder, write_bytes
 from qcbench.core.resources import notebook, voila_app
 from qcbench.workbench import Workbench
 
 ADDRESS = "127.0.0.1"
-TEMPLATES = Path(__file__).with_name("jupyter")
+OWN = Path(__file__).with_name("jupyter")
 # A kernel whose page has gone is ended by the page itself; these are for pages that could not say so.
 CULL_IDLE_S = 300
 CULL_INTERVAL_S = 60
@@ -60,15 +60,12 @@ def put_notebooks(bench: Workbench) -> None:
     write_bytes(make_folder(folder / "apps") / "certify.ipynb", voila_app("certify").read_bytes())
     own = folder / "trending.ipynb"
     if not own.exists():
-        try:
-            write_bytes(own, notebook("trending").read_bytes())
-        except NotFoundError:
-            return
+        write_bytes(own, notebook("trending").read_bytes())
 
 
 def environment(bench: Workbench, jupyter_path: str) -> dict[str, str]:
     """Return what kernels and Voila find in their environment: the workbench, and where our page template is."""
-    paths = [str(TEMPLATES), *([jupyter_path] if jupyter_path else [])]
+    paths = [str(OWN), *([jupyter_path] if jupyter_path else [])]
     return {"QCBENCH_WORKBENCH": str(bench.settings.root), "JUPYTER_PATH": os.pathsep.join(paths)}
 
 
@@ -97,6 +94,7 @@ def configuration(bench: Workbench, port: int, *, open_browser: bool) -> Config:
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.resources = {"qcbench_css": sheet_text()}
     config.VoilaConfiguration.page_config_hook = _without_mathjax
+    config.LabApp.app_settings_dir = str(OWN / "lab" / "settings")
     config.LabApp.extension_manager = "readonly"
     config.LabApp.news_url = None
     config.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

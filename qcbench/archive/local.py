@@ -99,11 +99,12 @@ class LocalArchive:
     def _raw_path(self, uri: str) -> Path:
         try:
             path = (self.raw / uri).resolve()
+            is_there = path.is_file()
         except (ValueError, OSError, RuntimeError) as err:
             raise ArchiveError(f"{uri!r}: can't be a file of the archive {self.raw}: {err}") from err
         if not path.is_relative_to(self.raw.resolve()):
             raise ArchiveError(f"{uri}: not inside the archive {self.raw}")
-        if not path.is_file():
+        if not is_there:
             raise ArchiveError(
                 f"{path}: the archive has not got this raw file any more. Put it back, call again"
             )

@@ -8,26 +8,31 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.1 and 5.5.1.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qcbench.archive import RemoteFile
-from qcbench.core.dates import dfo_date, utc_now
+from qcbench.core.dates import dfo_date, mjd_of, utc_now
 from qcbench.core.errors import FrameError, QcbenchError
 from qcbench.core.files import sha256, write_text
 from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.core.progress import Advance, silent
-from qcbench.fits import FileHeader, check_keys, read_header
+from qcbench.fits import FileHeader, Keys, check_keys, read_header
 from qcbench.fits.qc0 import ALWAYS_NEEDED, check_structure
 from qcbench.store import ArchiveFile, Frame, record_event
 from qcbench.workbench import Workbench
 
 TOOL = "data-loader"
+BATCH = 100
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,15 @@ class LoadResult:
     problems: tuple[str, ...]
 
 
+_T = TypeVar("_T")
+
+
+def batched(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """Cut a sequence into pieces of a size: each is one transaction."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
 def scan_archive(bench: Workbench, advance: Advance = silent) -> ScanResult:
     """Index what is new or changed in the archive.
 
@@ -65,16 +79,18 @@ def scan_archive(bench: Workbench, advance: Advance = silent) -> ScanResult:
             )
         }
     codes = {code: name for name in bench.instruments for code in bench.pack(name).instrument.instrume}
-    n_files, n_new, problems = 0, 0, []
-    for file in bench.archive.list_raw():
-        n_files += 1
-        if known.get(file.uri) == (file.size, file.stamp):
-            continue
-        n_new += 1
-        if problem := _index(bench, file, codes):
-            problems.append(f"{file.uri}: {problem}")
-        advance(file.uri)
-    return ScanResult(n_files, n_new, tuple(problems))
+    files = list(bench.archive.list_raw())
+    new = [file for file in files if known.get(file.uri) != (file.size, file.stamp)]
+    problems = []
+    for batch in batched(new, BATCH):
+        seen = [_look_at(bench, file, codes) for file in batch]
+        with bench.store.write() as session:
+            _index(session, seen)
+        for item in seen:
+            advance(item.file.uri)
+            if item.problem:
+                problems.append(f"{item.file.uri}: {item.problem}")
+    return ScanResult(len(files), len(new), tuple(problems))
 
 
 def load_headers(bench: Workbench, instrument: str, date: dt.date, advance: Advance = silent) -> LoadResult:
@@ -92,44 +108,71 @@ def load_headers(bench: Workbench, instrument: str, date: dt.date, advance: Adva
             )
             .order_by(ArchiveFile.uri)
         ).all()
-        rows = session.execute(select(Frame.uri, Frame.size).where(Frame.dfo_date == date))
-        frames = {uri: size for uri, size in rows}  # noqa: C416 (a row is not a pair to the type checker)
-    new = [file for file in usable if frames.get(file.uri) != file.size]
+        rows = session.execute(select(Frame.uri, Frame.stamp).where(Frame.dfo_date == date))
+        frames = {uri: stamp for uri, stamp in rows}  # noqa: C416 (a row is not a pair to the type checker)
+    new = [file for file in usable if frames.get(file.uri) != file.stamp]
     problems = []
-    for file in new:
-        if problem := _load(bench, file.uri, instrument, date):
-            problems.append(f"{file.uri}: {problem}")
-        advance(file.uri)
+    for batch in batched(new, BATCH):
+        problems += _load(bench, batch, instrument, date)
+        for file in batch:
+            advance(file.uri)
     return LoadResult(date, len(new) - len(problems), len(usable) - len(new), tuple(problems))
 
 
-def _index(bench: Workbench, file: RemoteFile, codes: Mapping[str, str]) -> str | None:
-    """Open a file once and put it into the index; return what makes it unusable."""
-    header: FileHeader | None = None
+@dataclass(frozen=True)
+class _Seen:
+    """What one look at a file of the archive told."""
+
+    file: RemoteFile
+    instrument: str | None
+    date: dt.date | None
+    arcfile: str | None
+    problem: str | None
+
+
+def _look_at(bench: Workbench, file: RemoteFile, codes: Mapping[str, str]) -> _Seen:
+    """Open a file once: whose it is, and what makes it unusable."""
+    keys: Keys = {}
     problem: str | None
     try:
         with bench.archive.header_file(file.uri) as path:
             header = read_header(path)
-        problem = _unusable(header, codes)
+        keys, problem = header.keys, _unusable(header, codes)
     except FrameError as err:
         problem = err.problem
-    keys = header.keys if header else {}
-    instrument = codes.get(str(keys.get("INSTRUME")))
-    mjd = keys.get("MJD-OBS")
-    date = None
-    if isinstance(mjd, float | int) and not isinstance(mjd, bool):
-        date = dfo_date(float(mjd), bench.settings.site.start_hour)
-    with bench.store.write() as session:
-        row = session.scalar(select(ArchiveFile).where(ArchiveFile.uri == file.uri)) or ArchiveFile(
-            uri=file.uri
-        )
-        row.size, row.stamp, row.seen_at = file.size, file.stamp, utc_now()
-        row.instrument, row.dfo_date, row.problem = instrument, date, problem
-        row.arcfile = str(keys["ARCFILE"]) if "ARCFILE" in keys else None
+    return _Seen(
+        file=file,
+        instrument=codes.get(str(keys.get("INSTRUME"))),
+        date=_date_of(keys, bench.settings.site.start_hour),
+        arcfile=str(keys["ARCFILE"]) if "ARCFILE" in keys else None,
+        problem=problem,
+    )
+
+
+def _index(session: Session, seen: Sequence[_Seen]) -> None:
+    uris = [item.file.uri for item in seen]
+    present = {row.uri: row for row in session.scalars(select(ArchiveFile).where(ArchiveFile.uri.in_(uris)))}
+    for item in seen:
+        row = present.get(item.file.uri) or ArchiveFile(uri=item.file.uri)
+        row.size, row.stamp, row.seen_at = item.file.size, item.file.stamp, utc_now()
+        row.instrument, row.dfo_date, row.problem = item.instrument, item.date, item.problem
+        row.arcfile = item.arcfile
         session.add(row)
-        if problem:
-            _report(session, file.uri, problem, instrument, date)
-    return problem
+        if item.problem:
+            _report(session, item.file.uri, item.problem, item.instrument, item.date)
+
+
+def _date_of(keys: Keys, start_hour: int) -> dt.date | None:
+    """Return the DFO date of a file; of an unusable one as well as DATE-OBS or ARCFILE tell it."""
+    mjd = keys.get("MJD-OBS")
+    if isinstance(mjd, float | int) and not isinstance(mjd, bool):
+        return dfo_date(float(mjd), start_hour)
+    for key in ("DATE-OBS", "ARCFILE"):
+        if found := _TIME.search(str(keys.get(key, ""))):
+            with suppress(ValueError):
+                when = dt.datetime.fromisoformat(found[0]).replace(tzinfo=dt.UTC)
+                return dfo_date(mjd_of(when), start_hour)
+    return None
 
 
 def _unusable(header: FileHeader, codes: Mapping[str, str]) -> str | None:
@@ -148,55 +191,62 @@ def _unusable(header: FileHeader, codes: Mapping[str, str]) -> str | None:
     return None
 
 
-def _load(bench: Workbench, uri: str, instrument: str, date: dt.date) -> str | None:
-    """Write the header file, then the frame; return why the file was not taken."""
-    with bench.archive.header_file(uri) as path:
-        header = read_header(path)
-        arcfile = str(header.keys["ARCFILE"])
-        with bench.store.read() as session:
-            taken = session.scalar(select(Frame).where(Frame.arcfile == arcfile))
-        if taken is not None and taken.uri != uri:
-            return _refuse_duplicate(bench, uri, path, taken)
-    folder = bench.data(instrument).headers(date)
-    write_text(folder / f"{arcfile.removesuffix('.fits')}.hdr", header.text)
-    structure = check_structure(header)
+def _load(bench: Workbench, batch: Sequence[ArchiveFile], instrument: str, date: dt.date) -> list[str]:
+    """Write header files, then frames in one transaction; return which files were not taken, and why."""
+    with bench.store.read() as session:
+        query = select(Frame.arcfile, Frame.uri).where(Frame.arcfile.in_([file.arcfile for file in batch]))
+        taken = {arcfile: uri for arcfile, uri in session.execute(query)}  # noqa: C416
+    problems, loaded = [], []
+    for file in batch:
+        with bench.archive.header_file(file.uri) as path:
+            header = read_header(path)
+            arcfile = str(header.keys["ARCFILE"])
+            if taken.setdefault(arcfile, file.uri) != file.uri:
+                problem = _refuse_duplicate(bench, file.uri, path, arcfile, taken[arcfile])
+                problems.append(f"{file.uri}: {problem}")
+                continue
+        folder = bench.data(instrument).headers(date)
+        write_text(folder / f"{arcfile.removesuffix('.fits')}.hdr", header.text)
+        loaded.append((file, header))
     with bench.store.write() as session:
-        frame = session.scalar(select(Frame).where(Frame.arcfile == arcfile)) or Frame(arcfile=arcfile)
-        _fill(frame, header, uri, instrument, date, structure)
-        session.add(frame)
-        if structure:
-            record_event(
-                session, TOOL, "frame_problem", f"{uri}: {'; '.join(structure)}",
-                instrument=instrument, date=date, level="warning",
-            )  # fmt: skip
-    return None
+        for file, header in loaded:
+            _keep_frame(session, file, header, instrument, date)
+    return problems
 
 
-def _fill(
-    frame: Frame, header: FileHeader, uri: str, instrument: str, date: dt.date, problems: Iterable[str]
+def _keep_frame(
+    session: Session, file: ArchiveFile, header: FileHeader, instrument: str, date: dt.date
 ) -> None:
     keys = header.keys
     exptime, nexp = keys.get("EXPTIME"), keys.get("TPL.NEXP")
+    structure = "; ".join(check_structure(header))
+    arcfile = str(keys["ARCFILE"])
+    frame = session.scalar(select(Frame).where(Frame.arcfile == arcfile)) or Frame(arcfile=arcfile)
     frame.instrument, frame.dfo_date = instrument, date
     frame.mjd_obs = float(keys["MJD-OBS"])
     frame.exptime = float(exptime) if isinstance(exptime, int | float) else 0.0
-    frame.uri, frame.size, frame.header_sha256 = uri, header.size, header.sha256
+    frame.uri, frame.size, frame.stamp = file.uri, header.size, file.stamp
+    frame.header_sha256 = header.sha256
     frame.dpr_catg, frame.dpr_type = str(keys["DPR.CATG"]), str(keys["DPR.TYPE"])
     frame.tpl_start = str(keys["TPL.START"]) if "TPL.START" in keys else None
     frame.tpl_nexp = nexp if isinstance(nexp, int) else None
-    frame.problem = "; ".join(problems) or None
+    frame.problem = structure or None
     frame.keys = dict(keys)
     frame.loaded_at = utc_now()
+    session.add(frame)
+    if structure:
+        text = f"{file.uri}: {structure}"
+        record_event(session, TOOL, "frame_problem", text, instrument=instrument, date=date, level="warning")
 
 
-def _refuse_duplicate(bench: Workbench, uri: str, path: Path, taken: Frame) -> str:
+def _refuse_duplicate(bench: Workbench, uri: str, path: Path, arcfile: str, taken_by: str) -> str:
     """Refuse a second file with an ARCFILE that a frame has; say whether it is the same file again."""
-    with bench.archive.header_file(taken.uri) as first:
+    with bench.archive.header_file(taken_by) as first:
         same = first.stat().st_size == path.stat().st_size and sha256(first) == sha256(path)
     problem = (
-        f"the same file as {taken.uri}, which is used"
+        f"the same file as {taken_by}, which is used"
         if same
-        else f"ARCFILE {taken.arcfile} is taken by {taken.uri}, which has other content and is used"
+        else f"ARCFILE {arcfile} is taken by {taken_by}, which has other content and is used"
     )
     with bench.store.write() as session:
         row = session.scalars(select(ArchiveFile).where(ArchiveFile.uri == uri)).one()

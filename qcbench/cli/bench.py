@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qcbench.workflow.demo import DemoPlan
 
 DEMO_FOLDER = Path("demo-workbench")
+_DOCTOR_MARKS = {"ok": "✓", "warning": "▲", "missing": "✕"}
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -73,28 +74,17 @@ def doctor(invocation: Invocation) -> None:
         return engines[engine].problem(recipe) if engine in engines else "there is no such engine"
 
     checks = examine(invocation.root, os.environ, problem)
-    marks = {"ok": "✓", "warning": "▲", "missing": "✕"}
     missing = [check for check in checks if check.status == "missing"]
-    rows = [{**asdict(check), "": marks[check.status]} for check in checks]
-    hints = [
-        {"name": check.name, "does_not_work": check.without, "remedy": check.remedy}
-        for check in checks
-        if check.status != "ok"
-    ]
-    todo = (
-        f"{count(len(missing), 'thing')} missing: see above"
-        if missing
-        else "All that is needed is there: qcbench auto-daily"
-    )
-    if not invocation.as_json:
-        for row in rows:
-            row["name"] = f"{row['']} {row['name']}"
-    rows = [{key: value for key, value in row.items() if key} for row in rows]
+    rows = [{"mark": _DOCTOR_MARKS[check.status], **asdict(check)} for check in checks]
+    hints = [row for row in rows if row["status"] != "ok"]
+    todo = "All that is needed is there: qcbench auto-daily"
+    if missing:
+        todo = f"{count(len(missing), 'thing')} missing; the column remedy says how to get it"
     invocation.show(
         Answer(
             tables=(
-                Table("checks", rows, ("name", "found")),
-                Table("hints", hints, ("name", "does_not_work", "remedy")),
+                Table("checks", rows, ("mark", "name", "found")),
+                Table("hints", hints, ("mark", "name", "without", "remedy")),
             ),
             next=todo,
         )
@@ -157,6 +147,7 @@ def simulate(
     The truth behind them is written beside the archive.
     """
     from qcbench.core.paths import WorkbenchTree
+    from qcbench.core.progress import progress_bar
     from qcbench.instruments import available_packs
     from qcbench.simulate import simulate as observe
 
@@ -174,21 +165,22 @@ def simulate(
         raise click.UsageError(f"there is no instrument '{unknown[0]}'; there is {', '.join(packs)}")
     wanted = [part for text in anomalies for part in text.split(",")]
     rows = []
-    for name in names:
-        result = observe(
-            packs[name] / "simulate.yaml",
-            archive,
-            nights=nights,
-            start=start,
-            seed=seed,
-            window=window,
-            anomalies=wanted,
-            progress=lambda text: click.echo(text, err=True) if invocation.verbose else None,
-        )
-        rows.append(
-            {"instrument": name, "frames": result.n_frames, "new": result.n_written,
-             "templates": result.n_templates, "truth": result.truth}
-        )  # fmt: skip
+    with progress_bar(nights * len(names), "simulate") as advance:
+        for name in names:
+            result = observe(
+                packs[name] / "simulate.yaml",
+                archive,
+                nights=nights,
+                start=start,
+                seed=seed,
+                window=window,
+                anomalies=wanted,
+                progress=advance,
+            )
+            rows.append(
+                {"instrument": name, "frames": result.n_frames, "new": result.n_written,
+                 "templates": result.n_templates, "truth": result.truth}
+            )  # fmt: skip
     columns = ("instrument", "frames", "new", "templates", "truth")
     invocation.show(
         Answer(tables=(Table("simulated", rows, columns),), next="Work on them: qcbench auto-daily")
@@ -318,7 +310,11 @@ def _serve(invocation: Invocation, port: int | None, browser: bool) -> None:
     help="Side of the detector window. Without it: 256.",
 )
 @click.option(
-    "--serve/--no-serve", "served", default=True, show_default=True, help="Serve the workbench afterwards."
+    "--serve/--no-serve",
+    "served",
+    default=True,
+    show_default=True,
+    help="Serve the workbench afterwards; not with --json.",
 )
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port at localhost. Without it: a free one."
@@ -355,25 +351,26 @@ def demo(
             next=f"Look at it: qcbench serve {root}",
         )
     )
-    if served:
+    if served and not invocation.as_json:
         _serve(invocation, port, browser)
 
 
 def _simulate_plan(archive: Path, plan: DemoPlan) -> object:
+    from qcbench.core.progress import progress_bar
     from qcbench.instruments import available_packs
     from qcbench.simulate import simulate as observe
 
-    description = available_packs()[plan.instrument] / "simulate.yaml"
-    return observe(
-        description,
-        archive,
-        nights=plan.nights,
-        start=plan.start,
-        seed=plan.seed,
-        window=plan.window,
-        anomalies=[text for text in plan.anomalies if _night_of(text) <= plan.nights],
-        progress=lambda text: click.echo(text, err=True),
-    )
+    with progress_bar(plan.nights, "simulate") as advance:
+        return observe(
+            available_packs()[plan.instrument] / "simulate.yaml",
+            archive,
+            nights=plan.nights,
+            start=plan.start,
+            seed=plan.seed,
+            window=plan.window,
+            anomalies=[text for text in plan.anomalies if _night_of(text) <= plan.nights],
+            progress=advance,
+        )
 
 
 def _night_of(anomaly: str) -> int:

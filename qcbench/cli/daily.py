@@ -48,6 +48,7 @@ def _load_headers(invocation: Invocation, date: dt.date) -> None:
     invocation.show(
         Answer(
             said=(f"{count(scan.n_new, 'file')} of {scan.n_files} in the archive new or changed",),
+            facts={"n_files": scan.n_files, "n_new": scan.n_new},
             tables=(
                 Table("frames", rows, ("instrument", "date", "new", "known")),
                 Table("not_usable", [{"not_usable": text} for text in problems], ("not_usable",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
@@ -127,6 +128,6 @@ def _ask(ctx: click.Context, query: Any) -> Sequence[Any]:
 
     with suppress(QcbenchError):
         root = ctx.find_root().ensure_object(Invocation).root
-        with Store(load_settings(root, {}).database_url).read() as session:
+        with Store(load_settings(root, os.environ).database_url).read() as session:
             return list(session.scalars(query))
     return []

@@ -16,7 +16,7 @@ from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, score_text
 from qcbench.cli.parameters import ABName, date_option, mode_option
-from qcbench.core.errors import AuditError
+from qcbench.core.errors import AuditError, DecisionError, NotFoundError
 
 if TYPE_CHECKING:
     from qcbench.workbench import Workbench
@@ -142,32 +142,48 @@ def _list(invocation: Invocation, date: dt.date | None) -> None:
 
 
 def _decide(invocation: Invocation, abs_: Sequence[str], verdict: Any, comment: str, scope: Any) -> None:
+    """Decide on ABs one by one; of several, one that is refused does not keep the others from being decided."""
     from qcbench.certification import decide, impact
     from qcbench.core.identity import current_user
-    from qcbench.store.queries import find_ab
 
     bench = invocation.open()
-    rows, touched = [], []
+    decisions, refused, touched = [], [], []
     for ab in abs_:
-        decision = decide(bench, ab, verdict, by=current_user(), comment=comment, scope=scope)
-        rows.append(
+        try:
+            users = impact(bench, ab) if verdict == "rejected" else []
+            decision = decide(bench, ab, verdict, by=current_user(), comment=comment, scope=scope)
+        except (DecisionError, NotFoundError) as err:
+            if len(abs_) == 1:
+                raise
+            refused.append({"ab": ab, "refused": str(err)})
+            continue
+        decisions.append(
             {"ab": ab, "verdict": decision.verdict, "scope": decision.scope, "by": decision.by,
              "at": decision.at, "comment": decision.comment}
         )  # fmt: skip
-        touched += [
-            {"ab": ab, "used_by": user} for user in (impact(bench, ab) if verdict == "rejected" else ())
-        ]
-    with bench.store.read() as session:
-        last = find_ab(session, abs_[-1])
+        touched += [{"ab": ab, "used_by": user} for user in users]
     invocation.show(
         Answer(
             tables=(
-                Table("decisions", rows, ("ab", "verdict", "scope", "by", "at", "comment")),
+                Table("decisions", decisions, ("ab", "verdict", "scope", "by", "at", "comment")),
+                Table("refused", refused, ("ab", "refused")),
                 Table("impact", touched, ("ab", "used_by")),
             ),
-            next=advice(bench, (last.instrument,), last.dfo_date),
+            next=_after_decision(bench, abs_, [str(row["ab"]) for row in decisions]),
         )
     )
+    if refused:
+        click.get_current_context().exit(NOT_DONE)
+
+
+def _after_decision(bench: Workbench, asked: Sequence[str], decided: Sequence[str]) -> str:
+    from qcbench.store.queries import find_ab
+
+    if not decided:
+        return f"Nothing was decided on {len(asked)} ABs; names: qcbench certify-products --list"
+    with bench.store.read() as session:
+        last = find_ab(session, decided[-1])
+    return advice(bench, (last.instrument,), last.dfo_date)
 
 
 def _distribute(

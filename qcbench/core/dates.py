@@ -64,7 +64,10 @@ def parse_date(text: str) -> dt.date:
     """
     if not _DATE.fullmatch(text):
         raise ValueError(f"'{text}' is not a date of the form YYYY-MM-DD")
-    return dt.date.fromisoformat(text)
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as err:
+        raise ValueError(f"'{text}' is not a day of the calendar") from err
 
 
 def iso_ut(when: dt.datetime, *, digits: int = 0) -> str:

@@ -110,7 +110,8 @@ def read_yaml(path: Path, model: type[_M]) -> _M:
     try:
         return model.model_validate(content)
     except ValidationError as err:
-        first = err.errors()[0]
+        # a key that is not known is a slip of the pen; the key that is missing follows from it
+        first = min(err.errors(), key=lambda item: item["type"] != "extra_forbidden")
         place = first["loc"]
         key = ".".join(str(part) for part in place)
         problem = f"{first['msg']} (it is {first['input']!r})"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import free_mb
@@ -65,9 +65,8 @@ def examine(root: Path, environ: Mapping[str, str], recipe_problem: RecipeProble
             Check("database", "missing", str(err), "everything", f"qcbench init {root} --upgrade"),
         ]
     try:
-        checks += [
-            Check("database", "ok", f"{bench.settings.database.url or 'SQLite'}, schema of this version")
-        ]
+        where = make_url(bench.settings.database_url).render_as_string(hide_password=True)
+        checks += [Check("database", "ok", f"{where}, schema of this version")]
         checks += [*_folders(bench), _archive(bench)]
         for name in bench.instruments:
             checks += _instrument(bench, name, recipe_problem)

@@ -175,9 +175,10 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str]
 
 
 def _check_raw(raw: Sequence[tuple[Path, str]], required: Sequence[str]) -> None:
-    """Refuse input that QC0 finds fault with: recipes don't look."""
+    """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again."""
     for path, _ in raw:
         if problems := check_frame(path, required):
+            path.unlink()
             raise FrameError(path.name, "; ".join(problems), "Have it transferred again, or have it hidden")
 
 

@@ -2,7 +2,8 @@
 
 Only the mask of the hits is our own: the clipping of the Combiner takes the noise from the samples of one
 pixel, and of five values none can ever be 5 standard deviations from their own mean. Here the noise comes
-from the whole frame.
+from the whole frame. A single frame stays as it is: of 50 hot pixels in a dark `ccdproc.cosmicray_lacosmic`
+takes 50 for hits, and of a real arc all samples of its brightest lines.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from qcbench.recipes.noise import pair_noise
 if TYPE_CHECKING:
     from ccdproc import Combiner
 
-# The Combiner holds about six copies of what it gets: rows by rows, these stay small.
+# The Combiner works on copies in double precision: of some rows at a time, these stay small.
 _ROWS = 64
 
 

@@ -79,7 +79,9 @@ def extract(image: Image, axis: str, width: float) -> tuple[Profile, slice]:
 
 
 def find_lines(spectrum: Profile, saturated: NDArray[np.bool_], threshold: float) -> Lines:
-    """Find emission lines that stand out of the noise of the spectrum.
+    """Find emission lines that stand out of the noise of the spectrum, by `scipy.signal`.
+
+    `photutils.detection` takes images of two axes only, and knows no prominence.
 
     Parameters
     ----------

@@ -32,8 +32,8 @@ from qcbench.trending import first_kpi, series
 
 TREND_DAYS = 90.0
 MAX_TRENDS = 2
-# Two grids of images in one page, at most: each is kept to about half a megabyte.
-IMAGE_SIDE = 224
+# Two grids of images in one page, at most: together they keep a page below 3 MB.
+IMAGE_SIDE = 250
 
 
 def trends(subject: Subject) -> Section:

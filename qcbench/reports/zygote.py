@@ -27,11 +27,13 @@ class Zygote:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # A session of its own: Ctrl-C on the terminal is for the owner. -P: no module of the current folder.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "qcbench.reports.zygote"],
+            [sys.executable, "-P", "-m", "qcbench.reports.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def fork(self, arguments: list[str], folder: Path, environment: Mapping[str, str]) -> int:

@@ -36,7 +36,7 @@ class Verdict:
 
     def sentence(self) -> str:
         """Say in words what is wrong, or that nothing is."""
-        value = "missing" if self.value is None else f"{_number(self.value)} {self.unit}".strip()
+        value = "missing" if self.value is None else f"{self._digits(self.value)} {self.unit}".strip()
         where = f"{self.label} of {self.detector} is {value}"
         if self.verdict is None:
             return f"{where}: not scored ({self.why})"
@@ -47,6 +47,12 @@ class Verdict:
         if self.value is not None and self.low is not None and self.value < self.low:
             return f"{where}, below {_number(self.low)}"
         return where
+
+    def _digits(self, value: float) -> str:
+        """Return a value with so many digits that a red one is told from its limit."""
+        limits = [_number(limit) for limit in (self.low, self.high) if limit is not None]
+        text = _number(value)
+        return f"{value:.10g}" if self.verdict and text in limits else text
 
     def limits(self) -> str:
         """Return the limits as ``low … high``."""

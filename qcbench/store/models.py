@@ -79,6 +79,7 @@ class Frame(Base):
     exptime: Mapped[float]
     uri: Mapped[str]
     size: Mapped[int]
+    stamp: Mapped[str]
     header_sha256: Mapped[str]
     dpr_catg: Mapped[str]
     dpr_type: Mapped[str]

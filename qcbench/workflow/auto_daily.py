@@ -147,6 +147,7 @@ def run_date(
         stages.run("create-job", lambda: create_job(bench, instrument, date))
         cascade = stages.run("cascade", lambda: run_job(bench, instrument, date, show=show)) or cascade
         stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
+        _flag_qc(bench, instrument, date)
         if through != "scored":
             stages.run("certify-products", lambda: certify_products(bench, instrument, date))
         if through == "ingested":
@@ -216,6 +217,23 @@ def _catch_up(bench: Workbench, instrument: str, date: dt.date) -> None:
         ).all()
     for name in names:
         _guarded(bench, name, partial(_qc, bench, name))
+
+
+def _flag_qc(bench: Workbench, instrument: str, date: dt.date) -> None:
+    """Write the flag cal_QC when the last AB that could be measured and scored has been."""
+    own = (Event.instrument == instrument, Event.dfo_date == date)
+    with bench.store.write() as session:
+        scored = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "ab_scored"))
+        flagged = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "cal_QC"))
+        pending = session.scalar(
+            select(func.count()).where(
+                AssociationBlock.instrument == instrument,
+                AssociationBlock.dfo_date == date,
+                AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *_TO_MEASURE)),
+            )
+        )
+        if scored and scored > (flagged or 0) and not pending:
+            record_event(session, "process-qc", "cal_QC", "ABs scored", instrument=instrument, date=date)
 
 
 class _Stages:

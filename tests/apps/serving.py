@@ -44,7 +44,9 @@ def served(root: Path, home: Path) -> Iterator[Served]:
     """Serve the workbench in `root`, with none of the user's own settings, until the block ends."""
     home.mkdir(exist_ok=True)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_", "QCBENCH_"))},
+        **{
+            name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_", "QCBENCH_"))
+        },
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),

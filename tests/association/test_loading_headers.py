@@ -97,6 +97,14 @@ def test_a_file_that_is_no_frame_is_listed_and_the_rest_of_the_night_goes_on(tmp
     assert len(events(bench, "file_problem")) == 1, "a problem is an event once, not every hour"
 
 
+def test_an_unusable_file_is_listed_at_the_date_that_its_header_still_tells(tmp_path):
+    bench = simulated_workbench(tmp_path, anomalies=["missing-keyword"])
+    load(bench)
+    with bench.store.read() as session:
+        row = session.scalars(select(ArchiveFile).where(ArchiveFile.problem.is_not(None))).one()
+    assert (row.instrument, row.dfo_date) == ("hawki", NIGHT)
+
+
 def test_a_truncated_frame_is_kept_with_its_problem(tmp_path):
     bench = simulated_workbench(tmp_path, anomalies=["truncated-file"])
     load(bench)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,16 +51,17 @@ def test_the_automatic_part_step_by_step(night: Path) -> None:
     assert list(states.values()).count("queued") == len(rows) - 1
 
 
-def test_an_ab_that_fails_ends_its_command_with_20(night: Path) -> None:
-    run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=night)
-    run_qcbench(*words("create-ab"), workbench=night)
-    rows = run_json("get-status-ab", "-d", DATE, workbench=night)["abs"]
-    child = next(
-        row["name"] for row in rows if row["raw_type"] == "FLAT_TWILIGHT" and row["state"] != "failed"
-    )
-    result = run_qcbench("process-ab", "-a", child, workbench=night)
+def test_an_ab_that_fails_ends_its_command_with_20(night: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(night, tmp_path / "bench")
+    run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=own)
+    run_qcbench(*words("create-ab"), workbench=own)
+    rows = run_json("get-status-ab", "-d", DATE, workbench=own)["abs"]
+    dark = next(row["name"] for row in rows if row["raw_type"] == "DARK" and row["state"] != "processed")
+    for file in [*own.glob("archive/raw/*/*.fits"), *own.glob("data/hawki/raw/*/*.fits")]:
+        file.unlink()
+    result = run_qcbench("process-ab", "-a", dark, workbench=own)
     assert result.exit_code == 20
-    assert f"{child}: failed: " in result.stdout
+    assert f"{dark}: failed: " in result.stdout
     assert "qcbench serve" in result.stdout.splitlines()[-1]
 
 
@@ -107,6 +110,22 @@ def test_an_unknown_anomaly_lists_those_that_there_are(tmp_path: Path) -> None:
     result = run_qcbench("simulate", *given)
     assert result.exit_code == 3
     assert "noise-jump" in result.stderr
+
+
+def test_the_doctor_ends_with_1_if_something_needed_is_missing(empty: Path) -> None:
+    assert run_qcbench("doctor", workbench=empty).exit_code == 0
+    (empty / "archive" / "raw").rmdir()
+    result = run_qcbench("doctor", workbench=empty)
+    assert result.exit_code == 1
+    assert f"{empty / 'archive' / 'raw'} is not there" in result.stdout
+    assert run_json("doctor", workbench=empty)["hints"][0]["name"] == "archive"
+
+
+def test_of_several_decisions_those_that_are_refused_are_named(empty: Path) -> None:
+    given = ["--certify", "A", "--certify", "B", "--json"]
+    result = run_qcbench("certify-products", *given, workbench=empty)
+    assert result.exit_code == 20
+    assert [row["ab"] for row in json.loads(result.stdout)["refused"]] == ["A.ab", "B.ab"]
 
 
 @pytest.mark.long

@@ -53,7 +53,6 @@ def test_every_example_is_understood(
     program, given, *words = shlex.split(example)
     assert (program, given) == ("qcbench", name)
     with click.Context(cli) as parent:
-        # `-w` of an example names a folder that is not here
         command(name).make_context(name, words, parent=parent).close()
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from qcbench.cli.main import cli
+from qcbench.cli.reference import write
+from qcbench.core.settings import Settings
 from qcbench.instruments import available_packs, find_pack
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -15,7 +16,7 @@ COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "reference"
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reference")
-    subprocess.run([sys.executable, "-m", "qcbench.cli.reference", str(folder)], check=True)
+    assert CliRunner().invoke(write, [str(folder)]).exit_code == 0
     return folder
 
 
@@ -40,3 +41,11 @@ def test_every_qc1_column_and_threshold_is_documented(written: Path) -> None:
             ] == []
             limits = [limit for score in pack.scores if score.table == table for limit in score.thresholds]
             assert [limit.why for limit in limits if limit.why not in part] == []
+
+
+def test_every_setting_is_in_the_user_guide() -> None:
+    rows = (COMMITTED.parent / "user-guide" / "settings.md").read_text().splitlines()
+    for section, field in Settings.model_fields.items():
+        for key in getattr(field.annotation, "model_fields", {}):
+            own = [row for row in rows if f"| `{key}` |" in row]
+            assert own, f"[{section}] {key}"

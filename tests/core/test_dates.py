@@ -59,9 +59,11 @@ def test_a_time_of_our_age_survives_the_calendar_to_a_microsecond(mjd: float) ->
     assert mjd_of(time_of_mjd(mjd)) == pytest.approx(mjd, rel=0, abs=1e-6 / 86_400)
 
 
-@pytest.mark.parametrize("text", ["2020-1-10", "20200110", "2020-02-30", "2020-01-10T21:00", " 2020-01-10", ""])
+@pytest.mark.parametrize(
+    "text", ["2020-1-10", "20200110", "2020-02-30", "2020-01-10T21:00", " 2020-01-10", ""]
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"2020|form"):
+    with pytest.raises(ValueError, match=r"is not a (date of the form|day of the calendar)"):
         parse_date(text)
 
 

@@ -39,13 +39,22 @@ def test_a_line_names_instrument_date_and_ab(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verbose", "shown"), [(False, "warning: w\nerror: e\nerror: c\n"), (True, "i\nwarning: w\nerror: e\nerror: c\n")]
+    ("verbose", "shown"),
+    [(False, "warning: w\nerror: e\nerror: c\n"), (True, "i\nwarning: w\nerror: e\nerror: c\n")],
 )
-def test_the_terminal_shows_warnings_and_the_file_holds_all(tmp_path: Path, verbose: bool, shown: str) -> None:
+def test_the_terminal_shows_warnings_and_the_file_holds_all(
+    tmp_path: Path, verbose: bool, shown: str
+) -> None:
     stream = io.StringIO()
     set_up_logging(tmp_path, verbose=verbose, stream=stream)
     log = get_logger()
-    for say, text in ((log.debug, "d"), (log.info, "i"), (log.warning, "w"), (log.error, "e"), (log.critical, "c")):
+    for say, text in (
+        (log.debug, "d"),
+        (log.info, "i"),
+        (log.warning, "w"),
+        (log.error, "e"),
+        (log.critical, "c"),
+    ):
         say(text)
     assert stream.getvalue() == shown
     assert [line["event"] for line in lines(tmp_path)] == ["d", "i", "w", "e", "c"]

@@ -22,7 +22,22 @@ def test_names_of_frames_and_filters_are_file_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "/etc/passwd", "a/b", ".hidden", "-rf", "a b", "a\n", "a\x00", "$HOME", "a;b", "ä"]
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "/etc/passwd",
+        "a/b",
+        ".hidden",
+        "-rf",
+        "a b",
+        "a\n",
+        "a\x00",
+        "$HOME",
+        "a;b",
+        "ä",
+    ]
     + ["x" * 201],
 )
 def test_a_hostile_name_is_refused(name: str) -> None:

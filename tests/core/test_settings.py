@@ -108,7 +108,9 @@ def test_a_wrong_override_names_its_variable(tmp_path: Path) -> None:
 
 
 def test_an_override_of_no_key_is_not_passed_over(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="QCBENCH_SITE_STARTHOUR overrides no key.*QCBENCH_SITE_START_HOUR"):
+    with pytest.raises(
+        SettingsError, match="QCBENCH_SITE_STARTHOUR overrides no key.*QCBENCH_SITE_START_HOUR"
+    ):
         settings_of(tmp_path, environ={"QCBENCH_SITE_STARTHOUR": "12"})
 
 
@@ -140,7 +142,9 @@ def test_the_database_is_in_the_workbench_whatever_its_folder_is_called(tmp_path
     assert make_url(settings_of(folder).database_url).database == str(folder / "qcbench.db")
 
 
-def test_a_workbench_is_found_from_any_folder_inside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbench_is_found_from_any_folder_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings_of(tmp_path)
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)

@@ -64,6 +64,11 @@ def test_a_database_without_tables_says_how_to_get_them(bench: Workbench) -> Non
     assert last.remedy == f"qcbench init {bench.settings.root} --upgrade"
 
 
+def test_the_database_is_named(bench: Workbench) -> None:
+    url = f"sqlite:///{bench.settings.root / 'qcbench.db'}"
+    assert checks_of(bench, QCBENCH_DATABASE_URL=url)["database"].found.startswith(url)
+
+
 def test_a_missing_folder_is_found(bench: Workbench) -> None:
     bench.tree.work.rmdir()
     found = checks_of(bench)["folder work"]

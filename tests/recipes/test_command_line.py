@@ -56,9 +56,27 @@ def test_every_built_in_recipe_has_a_parameter_for_each_input_and_product():
         assert {item.parameter for item in recipe.inputs} | set(recipe.products) <= known
 
 
-def test_a_dark_does_not_load_what_only_other_recipes_need(tmp_path):
-    code = "import sys; from qcbench.recipes.registry import get; get('dark'); "
-    code += "print([name for name in sys.modules if name in sys.argv])"
-    heavy = ["ccdproc", "photutils", "scipy", "pandas", "astropy.stats", "qcbench.recipes.arc"]
-    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def loaded(code: str, *names: str, cwd: Path) -> list[str]:
+    """Run code in a fresh process and return which of some modules it has loaded."""
+    code += "; import sys; print(*[name for name in sys.argv[1:] if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_the_list_and_a_refused_job_do_not_wait_for_the_libraries_of_the_work(detector, tmp_path):
+    sof = [{"path": str(path), "tag": "OTHER"} for path, _ in detector.frames("DARK", 1)]
+    (tmp_path / "job.json").write_text(json.dumps({"recipe": "dark", "sof": sof, "output_dir": "out"}))
+    start = "from pathlib import Path; from qcbench.recipes.running import list_recipes, run_job"
+    heavy = ["ccdproc", "photutils", "astropy.nddata", "scipy", "pandas"]
+    assert loaded(f"{start}; list_recipes()", *heavy, cwd=tmp_path) == []
+    assert loaded(f"{start}; print(run_job(Path('job.json')))", *heavy, cwd=tmp_path) == []
+
+
+def test_a_dark_does_not_load_what_only_other_recipes_need(detector, tmp_path):
+    sof = [{"path": str(path), "tag": tag} for path, tag in detector.frames("DARK", 3)]
+    (tmp_path / "job.json").write_text(json.dumps({"recipe": "dark", "sof": sof, "output_dir": "out"}))
+    code = "from pathlib import Path; from qcbench.recipes.running import run_job; run_job(Path('job.json'))"
+    names = ["ccdproc", "photutils", "pandas", "qcbench.recipes.arc"]
+    assert loaded(code, *names, cwd=tmp_path) == ["ccdproc"]

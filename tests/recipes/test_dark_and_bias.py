@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -108,3 +110,21 @@ def test_tags_and_the_category_of_the_product_are_the_packs_choice(detector, run
     result = run_recipe("dark", sof, raw_tags="X,CAL_DARK_IR", product_category="IR_DARK_AVG")
     assert result.product("IR_DARK_AVG").name == "ir_dark_avg.fits"
     assert fits.getheader(result.product("IR_DARK_AVG"))["ESO PRO CATG"] == "IR_DARK_AVG"
+
+
+def test_a_tenth_of_dead_pixels_does_not_change_the_noise(ccd, run_recipe):
+    images = [ccd.pixels(0.0) for _ in range(3)]
+    for image in images:
+        image[:26] = ccd.rng.normal(0.0, 600.0, image[:26].shape)
+    sof = [(ccd.write(f"b{i}", image), "BIAS") for i, image in enumerate(images)]
+    assert run_recipe("bias", sof).qc("MASTER_BIAS")["RON"] == pytest.approx(6.0, rel=0.05)
+
+
+def test_noise_below_the_step_of_whole_numbers_is_that_of_the_samples(detector, run_recipe):
+    quiet = replace(detector, ron=0.25)
+    sof = quiet.frames("DARK", 3)
+    first, second = (fits.getdata(path, 1).astype(float) for path, _ in sof[:2])
+    cold = first < 300.0
+    truth = np.std((second - first)[cold]) / np.sqrt(2.0)
+    assert truth > 0.1
+    assert run_recipe("dark", sof).qc("MASTER_DARK", 1)["RON1"] == pytest.approx(truth, rel=0.05)

@@ -78,3 +78,36 @@ def test_a_dark_of_another_window_is_refused(ccd, flats, detector, run_recipe):
     result = run_recipe("flat", [*flats, small])
     assert result.code == 1
     assert "64 x 64 pixels, but the raw frames have 256 x 256" in result.stderr
+
+
+def test_a_dead_region_as_large_as_the_boxes_of_the_local_level_is_in_the_map(ccd, run_recipe):
+    image = ccd.pixels(9000.0, hot=False)
+    image[64:128, 64:128] = 0.0
+    result = run_recipe("flat", [(ccd.write("flat", image), "FLAT")])
+    mask = fits.getdata(result.product("MASTER_BPM"))
+    assert mask[64:128, 64:128].all()
+    assert mask.sum() == 64 * 64
+
+
+def test_a_dark_without_its_bias_is_scaled_to_the_exposure_time_of_the_flats(
+    detector, master_bias, run_recipe
+):
+    darks = [(detector.frame(f"DARK_{i}", 300.0, EXPTIME=10.0), "DARK") for i in range(5)]
+    dark = run_recipe("dark", [*darks, master_bias], out="dark").product("MASTER_DARK"), "MASTER_DARK"
+    flats = [(detector.frame(f"LONG_{i}", 9000.0, EXPTIME=20.0), "FLAT") for i in range(3)]
+    result = run_recipe("flat", [*flats, dark, master_bias])
+    assert result.qc("MASTER_FLAT", 1)["FLAT NORM"] == pytest.approx(9000.0 - 2 * 300.0, rel=0.003)
+    header = fits.getheader(result.product("MASTER_FLAT"))
+    assert [header[f"ESO PRO REC1 CAL{i} CATG"] for i in (1, 2)] == ["MASTER_BIAS", "MASTER_DARK"]
+
+
+def test_a_dark_that_holds_the_bias_is_subtracted_alone_and_as_it_is(
+    detector, master_bias, run_recipe, caplog
+):
+    darks = [(detector.frame(f"DARK_{i}", 300.0, EXPTIME=10.0), "DARK") for i in range(5)]
+    dark = run_recipe("dark", darks, out="dark").product("MASTER_DARK"), "MASTER_DARK"
+    flats = [(detector.frame(f"LONG_{i}", 9000.0, EXPTIME=20.0), "FLAT") for i in range(3)]
+    result = run_recipe("flat", [*flats, dark, master_bias])
+    assert result.qc("MASTER_FLAT", 1)["FLAT NORM"] == pytest.approx(9000.0 - 300.0, rel=0.003)
+    assert "ESO PRO REC1 CAL2 CATG" not in fits.getheader(result.product("MASTER_FLAT"))
+    assert "holds the bias and is not scaled to 20 s" in caplog.text

@@ -113,6 +113,7 @@ def frame(number: int, raw_type: str | None = "DARK", date: dt.date = DATE, **ke
         exptime=10.0,
         uri=f"{date}/{name}.fits",
         size=2880,
+        stamp="1",
         header_sha256="0" * 64,
         dpr_catg="CALIB",
         dpr_type=raw_type or "?",

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -116,3 +118,19 @@ def test_a_warm_process_that_was_killed_is_replaced(tmp_path):
     psutil.wait_procs([psutil.Process(pid)], timeout=10)
     assert run_notebook(template(tmp_path, "1"), {}).content
     assert zygote().is_alive()
+
+
+def test_the_warm_process_ends_with_its_owner(tmp_path):
+    note = tmp_path / "pid"
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom qcbench.reports.zygote import zygote\n"
+        f"pid = zygote().fork([], Path('/'), dict(os.environ))\n"
+        f"Path({str(note)!r}).write_text(str(zygote()._process.pid))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    pid = int(note.read_text())
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid)

@@ -77,7 +77,7 @@ def test_unusable_files_are_listed_below_also_those_that_tell_no_date(bench):
     add_problem_file(bench, "a/noise.fits", "not a readable FITS file", date=None)
     add_problem_file(bench, "b/later.fits", "truncated", date=DATE + dt.timedelta(days=1))
     page = data_report(bench, INSTRUMENT, DATE).read_text()
-    assert [line.split()[0] for line in lines(page)] == ["a/cut.fits", "a/noise.fits"]
+    assert [line.split()[0] for line in lines(page) if ".fits" in line] == ["a/cut.fits", "a/noise.fits"]
 
 
 def test_a_data_report_is_flagged_when_its_content_changed_and_only_then(bench):

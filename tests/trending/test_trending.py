@@ -1,9 +1,9 @@
 """A series is the values of one QC parameter in time, with what became of their ABs."""
 
 import datetime as dt
-import os
 
 import pytest
+from astropy.io import fits
 
 from qcbench.core.errors import NotFoundError
 from qcbench.core.resources import notebook, voila_app
@@ -71,8 +71,6 @@ def test_a_series_can_be_limited_to_what_compares(bench):
 
 
 def test_values_that_are_missing_are_left_out(bench, tmp_path):
-    from astropy.io import fits
-
     name = add_ab(bench, 30)
     path = dark_file(tmp_path / "part.fits")
     with fits.open(path, mode="update") as hdus:
@@ -108,7 +106,7 @@ def run_trending(root, **parameters) -> str:
 
 def test_the_trending_notebook_plots_the_first_indicator_of_the_first_table_that_has_rows(bench):
     text = run_trending(bench.settings.root)
-    assert "Readout noise · CHIP1 [adu]" in text
+    assert "CHIP1 [adu]" in text
     assert "11.2" in text
     assert "TESTCAM.2026-11-19T22:00:00.000_tpl.ab" in text
 
@@ -125,5 +123,5 @@ def test_the_workbench_is_found_from_a_notebook_inside_it(bench):
 
 
 def test_a_notebook_that_is_not_there_is_an_error_that_says_where_it_should_be():
-    with pytest.raises(NotFoundError, match=os.path.join("voila_apps")):
+    with pytest.raises(NotFoundError, match="voila_apps"):
         voila_app("nothing")

@@ -53,12 +53,16 @@ function render({model, el}) {
   const draw = () => top.replaceChildren(...[bar(model.get("state")), progress(model.get("state"))].filter(Boolean));
 
   let answered = Date.now();
-  const heard = () => { answered = Date.now(); lost.hidden = true; };
+  const show = (isLost) => {
+    lost.hidden = !isLost;
+    el.closest(".qcb-app")?.classList.toggle("qcb-lost", isLost);
+  };
+  const heard = () => { answered = Date.now(); show(false); };
   const watch = () => {
     if (document.hidden) { answered = Date.now(); return; }
     const since = new Date(answered).toISOString().slice(11, 16);
     if (Date.now() - answered > SILENCE_MS) {
-      lost.hidden = false;
+      show(true);
       lost.querySelector(".since").textContent = `no answer since ${since} UT`;
     }
     send("ping");

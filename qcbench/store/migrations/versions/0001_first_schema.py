@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("exptime", sa.Double(), nullable=False),
         sa.Column("uri", sa.String(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("stamp", sa.String(), nullable=False),
         sa.Column("header_sha256", sa.String(), nullable=False),
         sa.Column("dpr_catg", sa.String(), nullable=False),
         sa.Column("dpr_type", sa.String(), nullable=False),

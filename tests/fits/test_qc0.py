@@ -1,0 +1,112 @@
+"""QC0 finds what recipes would accept: missing keys, cut files, rotten pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+from astropy.io import fits
+
+from qcbench.core.errors import FrameError
+from qcbench.fits import check_frame, check_keys
+from qcbench.fits.qc0 import ALWAYS_NEEDED
+from tests.fits.frames import BLOCK, set_card, write_frame
+
+
+def test_a_good_frame_has_no_problem(tmp_path: Path) -> None:
+    before = len(psutil.Process().open_files())
+    assert check_frame(write_frame(tmp_path / "a.fits"), (*ALWAYS_NEEDED, "DET.DIT")) == []
+    assert len(psutil.Process().open_files()) == before
+
+
+def test_a_frame_without_sums_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert check_frame(write_frame(tmp_path / "a.fits", checksum=False), ALWAYS_NEEDED) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({}, "key MJD-OBS is missing"),
+        ({"MJD-OBS": ""}, "key MJD-OBS is missing"),
+        ({"MJD-OBS": "58858.9"}, "key MJD-OBS is not a number: '58858.9'"),
+        ({"MJD-OBS": True}, "key MJD-OBS is not a number: True"),
+        ({"MJD-OBS": 1e300}, "key MJD-OBS is no time of this age: 1e+300"),
+        ({"MJD-OBS": -1.0}, "key MJD-OBS is no time of this age: -1.0"),
+        ({"MJD-OBS": 58858.9, "EXPTIME": "ten"}, "key EXPTIME is not a number: 'ten'"),
+    ],
+)
+def test_a_key_that_is_missing_or_of_the_wrong_kind_is_named(keys: dict[str, object], problem: str) -> None:
+    assert problem in check_keys(keys, ["MJD-OBS"])  # type: ignore[arg-type]
+
+
+def test_zero_and_false_are_values() -> None:
+    assert check_keys({"MJD-OBS": 58858, "EXPTIME": 0.0, "EXTEND": False, "N": 0}, ["EXTEND", "N"]) == []
+
+
+@pytest.mark.parametrize("size", [5 * BLOCK - 1, 4 * BLOCK + 1, 4 * BLOCK, 2 * BLOCK + 7])
+def test_a_frame_that_is_cut_in_its_pixels_is_truncated(tmp_path: Path, size: int) -> None:
+    path = write_frame(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes()[:size])
+    (problem,) = check_frame(path, ALWAYS_NEEDED)
+    assert problem.startswith(f"the file is truncated: {size} of ")
+
+
+@pytest.mark.parametrize("size", [3 * BLOCK + 80, 3 * BLOCK + 1000, 4 * BLOCK - 1, BLOCK + 1])
+def test_a_frame_that_is_cut_in_the_header_of_an_extension_is_damaged(tmp_path: Path, size: int) -> None:
+    path = write_frame(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes()[:size])
+    (problem,) = check_frame(path, ALWAYS_NEEDED)
+    assert problem.startswith(f"{size % BLOCK} bytes at the end belong to no HDU")
+
+
+def test_rubbish_behind_the_last_hdu_is_told(tmp_path: Path) -> None:
+    path = write_frame(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes() + b"rubbish")
+    assert check_frame(path, ALWAYS_NEEDED) == [
+        "7 bytes at the end belong to no HDU: the file is cut in a header, or damaged"
+    ]
+
+
+def test_a_file_without_image_is_no_frame(tmp_path: Path) -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])])
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "a.fits")
+    assert check_frame(tmp_path / "a.fits", []) == ["the file has no image"]
+
+
+def test_rotten_pixels_do_not_agree_with_their_sum(tmp_path: Path) -> None:
+    path = write_frame(tmp_path / "a.fits")
+    content = bytearray(path.read_bytes())
+    content[2 * BLOCK + 7] ^= 4
+    path.write_bytes(content)
+    assert check_frame(path, ALWAYS_NEEDED) == ["CHIP1 does not agree with its DATASUM"]
+
+
+def test_a_header_that_was_changed_by_hand_does_not_agree_with_its_sum(tmp_path: Path) -> None:
+    path = set_card(write_frame(tmp_path / "a.fits"), "MJD-OBS", "MJD-OBS = 58859.9")
+    assert check_frame(path, ALWAYS_NEEDED) == ["PRIMARY does not agree with its CHECKSUM"]
+
+
+@pytest.mark.parametrize("card", ["DATASUM = 'abc'", "DATASUM = '1 2'", "CHECKSUM= 'abc'"])
+def test_a_sum_that_is_no_number_agrees_with_nothing(tmp_path: Path, card: str) -> None:
+    path = set_card(write_frame(tmp_path / "a.fits"), card.split("=")[0].strip(), card)
+    (problem,) = check_frame(path, ALWAYS_NEEDED)
+    assert problem.startswith("PRIMARY does not agree with its ")
+
+
+def test_pixels_of_a_kind_that_there_is_not_are_no_pixels(tmp_path: Path) -> None:
+    path = set_card(write_frame(tmp_path / "a.fits"), "BITPIX", "BITPIX  = 17", after=BLOCK)
+    try:
+        assert check_frame(path, ALWAYS_NEEDED) != []
+    except FrameError as error:
+        assert error.path == path
+
+
+@pytest.mark.real
+def test_real_frames_whose_header_was_edited_are_found(real_data: Path) -> None:
+    folder = real_data / "efosc2-pessto"
+    problems = {path.name: check_frame(path, ALWAYS_NEEDED) for path in folder.glob("*.fits")}
+    assert {name: found for name, found in problems.items() if found} == {
+        f"arc_{name}_56442_1.fits": ["PRIMARY does not agree with its CHECKSUM"]
+        for name in ("20120825_Gr13_GG495_slit1.0", "20120906_Gr13_GG495_slit1.5")
+    }
