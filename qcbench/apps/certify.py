@@ -131,15 +131,17 @@ class CertifyApp:
     # what is shown
 
     def _read(self) -> None:
-        everything = queue(self.bench)
-        dates = view.date_counts(self.bench, self.instrument, everything)
+        everything = queue(self.bench, decided=True)
+        waiting = [item for item in everything if item.tag != view.DECIDED]
+        dates = view.date_counts(self.bench, self.instrument, waiting)
         known = [one.date for one in dates]
         if known and (self.date is None or self.date.isoformat() not in known):
             newest = next((one.date for one in dates if one.waiting), known[0])
             self.date = dt.date.fromisoformat(newest)
-        items = everything if self.all_waiting else self._of_date()
+        place = (self.instrument, self.date)
+        items = waiting if self.all_waiting else [i for i in everything if (i.instrument, i.date) == place]
         self.items = {item.ab_name: item for item in items}
-        self.queue.empty = self._nothing_waits(len(everything))
+        self.queue.empty = self._nothing_waits(len(waiting))
         self.queue.rows = [view.as_state(view.queue_row(item, with_date=self.all_waiting)) for item in items]
         counts = view.decision_counts(self.bench, self.instrument, self.date) if self.date else None
         self._head(
@@ -147,14 +149,11 @@ class CertifyApp:
             dates=[view.as_state(one) for one in dates],
             date=self.date.isoformat() if self.date else "",
             all=self.all_waiting,
-            waiting_all=len(everything),
+            waiting_all=len(waiting),
             counts=counts.text if counts else "",
             move_title=f"Move, rename and ingest what is certified: {self.instrument.upper()} {self.date or ''}",
             refreshed=f"{utc_now():%H:%M} UT",
         )
-
-    def _of_date(self) -> list[QueueItem]:
-        return queue(self.bench, self.instrument, self.date, decided=True) if self.date else []
 
     def _nothing_waits(self, elsewhere: int) -> dict[str, str]:
         what = "Nothing waits for a decision."

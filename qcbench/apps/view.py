@@ -16,7 +16,6 @@ from qcbench.look.marks import TagKind, age
 from qcbench.scoring import ScoreCount
 from qcbench.store import ABState, AssociationBlock
 from qcbench.store.queries import find_ab
-from qcbench.store.states import TO_REVIEW
 from qcbench.workbench import Workbench
 
 DECIDED = "decided"
@@ -185,8 +184,3 @@ def changed_since(bench: Workbench, shown: QueueItem) -> str:
         if ab.state != shown.state:
             return f"it is {ab.state} now, no longer {shown.state}"
     return ""
-
-
-def waits(item: QueueItem) -> bool:
-    """Tell whether an AB of the queue has had no decision yet."""
-    return ABState(item.state) in TO_REVIEW

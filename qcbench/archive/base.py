@@ -66,6 +66,20 @@ class Archive(Protocol):
         """Say in words why the archive can't be used now; None if it can."""
 
 
+def fetch_missing(archive: Archive, uri: str, size: int, target: Path) -> bool:
+    """Fetch a raw file unless it is there in the announced size (bytes); tell whether it was fetched.
+
+    Raises
+    ------
+    ArchiveError
+        The archive has not got it any more.
+    """
+    if target.is_file() and target.stat().st_size == size:
+        return False
+    archive.fetch(uri, target)
+    return True
+
+
 def open_archive(settings: Settings) -> Archive:
     """Open the archive that the settings name.
 

@@ -368,11 +368,6 @@ def _simulate_plan(archive: Path, plan: DemoPlan) -> object:
             start=plan.start,
             seed=plan.seed,
             window=plan.window,
-            anomalies=[text for text in plan.anomalies if _night_of(text) <= plan.nights],
+            anomalies=plan.anomalies,
             progress=advance,
         )
-
-
-def _night_of(anomaly: str) -> int:
-    """Return the night (from 1) of an anomaly such as ``not-fits:2``: fewer nights have fewer anomalies."""
-    return int(anomaly.split(":")[1])

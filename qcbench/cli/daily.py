@@ -59,7 +59,7 @@ def _load_headers(invocation: Invocation, date: dt.date) -> None:
 
 
 def _fetch_raw(invocation: Invocation, date: dt.date) -> None:
-    from qcbench.cli.fetching import fetch_raw
+    from qcbench.association import fetch_raw
 
     bench = invocation.open()
     names = invocation.instruments(bench)
@@ -179,8 +179,9 @@ def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
 
 @command("process-ab", "qcbench process-ab -a HAWKI.2026-11-19T10:31:05.120_tpl")
 @ab_option()
+@click.option("--again", is_flag=True, help="Process a failed AB once more.")
 @pass_invocation
-def process_ab(invocation: Invocation, ab: str) -> None:
+def process_ab(invocation: Invocation, ab: str, again: bool) -> None:
     """Process an AB: fetch its frames, check them, run its recipe.
 
     An AB that fails keeps the reason and its log, and the command ends with code 20.
@@ -190,13 +191,13 @@ def process_ab(invocation: Invocation, ab: str) -> None:
 
     bench = invocation.open()
     recover_interrupted(bench)
-    result = process(bench, ab)
+    result = process(bench, ab, again=again)
     if result.ok:
         said = f"{ab}: processed by {result.engine} in {result.seconds:.1f} s"
         todo = f"Measure and score it: qcbench process-qc -a {ab}"
     else:
         said = f"{ab}: failed: {result.reason}"
-        todo = "See its log and decide: qcbench serve"
+        todo = f"See its log and decide: qcbench serve; or try once more: qcbench process-ab -a {ab} --again"
     invocation.show(Answer(said=(said,), facts=asdict(result), next=todo))
     if not result.ok:
         click.get_current_context().exit(NOT_DONE)

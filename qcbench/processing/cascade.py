@@ -6,8 +6,9 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.8 (WAITFOR).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from qcbench.core.progress import Advance, silent
@@ -59,7 +60,7 @@ def run_cascade(
     outcome = Cascade()
     open_tasks = dict(tasks)
     running: dict[Future[object], tuple[str, bool]] = {}
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="cascade") as pool:
+    with _pool(workers or os.cpu_count() or 1) as pool:
         while True:
             for task in _ready(open_tasks, outcome):
                 del open_tasks[task.name]
@@ -81,6 +82,16 @@ def run_cascade(
     done = set(outcome.done)
     outcome.waiting = {name: sorted(task.parents - done) for name, task in sorted(open_tasks.items())}
     return outcome
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool that, when it is left early, drops what has not begun."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="cascade")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _ready(tasks: Mapping[str, Task], outcome: Cascade) -> list[Task]:

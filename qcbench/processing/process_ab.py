@@ -16,6 +16,7 @@ from astropy.io import fits
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from qcbench.archive import fetch_missing
 from qcbench.blocks import block_of, print_block
 from qcbench.core.errors import ArchiveError, FrameError, NotFoundError, QcbenchError, RecipeError
 from qcbench.core.files import copy_file, free_mb, make_folder, move_file, sha256, write_text
@@ -46,11 +47,16 @@ class ProcessResult:
 
 
 def process_ab(
-    bench: Workbench, ab_name: str, *, engines: Mapping[str, Engine] | None = None
+    bench: Workbench, ab_name: str, *, engines: Mapping[str, Engine] | None = None, again: bool = False
 ) -> ProcessResult:
     """Process an AB that is created or queued.
 
     A failure, whatever its kind, is written to the AB and returned.
+
+    Parameters
+    ----------
+    again : bool
+        Process a failed AB once more: failures are tried once only, unless somebody asks for it.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def process_ab(
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     """
-    ab = _claim(bench, ab_name)
+    ab = _claim(bench, ab_name, again=again)
     work = bench.tree.work / ab.root_name
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
@@ -96,7 +102,7 @@ def recover_interrupted(bench: Workbench) -> list[str]:
     return names
 
 
-def _claim(bench: Workbench, ab_name: str) -> AssociationBlock:
+def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
     with bench.store.write() as session:
         ab = session.scalar(
             select(AssociationBlock).where(AssociationBlock.name == ab_name).options(*_LOADED)
@@ -105,6 +111,9 @@ def _claim(bench: Workbench, ab_name: str) -> AssociationBlock:
             raise NotFoundError(
                 f"{ab_name}: there is no such AB. qcbench get-status-ab lists those of a date"
             )
+        if again and ab.state == ABState.FAILED:
+            advance(session, ab, ABState.QUEUED, TOOL, "somebody asked to process it again")
+            ab.review = None
         advance(session, ab, ABState.PROCESSING, TOOL)
         ab.claim = process_identity()
         ab.attempts += 1
@@ -168,8 +177,7 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str]
     fetched = []
     for item in ab.inputs:
         path = folder / item.frame.arcfile
-        if not path.is_file() or path.stat().st_size != item.frame.size:
-            bench.archive.fetch(item.frame.uri, path)
+        fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
         fetched.append((path, item.tag))
     return tuple(fetched)
 

@@ -91,8 +91,17 @@ def score_rows(
     return [
         _verdict(table, column, row, _choose(in_force, column.name, row), date)
         for column in parameters
-        for row in rows
+        for row in [*rows, *_absent(spec, rows)]
     ]
+
+
+def _absent(spec: TableSpec, rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Give a row without values for each detector that has none: what is missing is never green."""
+    if not rows:
+        return []
+    present = {row["detector"] for row in rows}
+    filters = {column.name: rows[0].get(column.name) for column in spec.columns if column.kind == "FILTER"}
+    return [{**filters, "detector": name} for name in spec.detectors.names if name not in present]
 
 
 def count_scores(verdicts: Iterable[int | None]) -> ScoreCount:

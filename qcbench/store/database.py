@@ -48,7 +48,7 @@ class Store:
     """
 
     def __init__(self, url: str):
-        self.url = url
+        self.url = make_url(url).render_as_string(hide_password=True)
         try:
             parsed = make_url(url)
             self.shown_url = parsed.render_as_string(hide_password=True)

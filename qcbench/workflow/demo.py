@@ -86,6 +86,9 @@ def run_demo(
     """
     wanted = {"nights": nights, "window": window}
     plan = read_yaml(PLAN, DemoPlan).model_copy(update={key: value for key, value in wanted.items() if value})
+    nights_of = {text: int(text.partition(":")[2] or plan.nights) for text in plan.anomalies}
+    fitting = tuple(text for text in plan.anomalies if nights_of[text] <= plan.nights)
+    plan = plan.model_copy(update={"anomalies": fitting})
     bench = make_workbench(root, (plan.instrument,), environ)
     simulate(bench.settings.archive_path, plan)
     daily = auto_daily(bench, through="ingested", show=show)

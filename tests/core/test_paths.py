@@ -37,8 +37,8 @@ def test_names_of_frames_and_filters_are_file_names(name: str) -> None:
         "$HOME",
         "a;b",
         "ä",
-    ]
-    + ["x" * 201],
+        "x" * 201,
+    ],
 )
 def test_a_hostile_name_is_refused(name: str) -> None:
     with pytest.raises(QcbenchError, match="can't be the name of a file"):

@@ -59,7 +59,7 @@ def test_a_wrong_key_or_value_is_named_with_its_file(tmp_path: Path, text: str, 
 @pytest.mark.parametrize("text", ["site = 21\n", "root = '/'\n", "archive = ['x']\n"])
 def test_a_key_outside_a_section_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "qcbench.toml").write_text(text + MINIMAL)
-    with pytest.raises(SettingsError, match=f"key {text.split()[0]}"):
+    with pytest.raises(SettingsError, match=rf"key {text.split()[0]}"):
         load_settings(tmp_path, {"QCBENCH_SITE_START_HOUR": "12"})
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_name(tmp_path: Path, text: 
 
 
 def test_a_folder_without_settings_is_no_workbench(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="not a workbench .*qcbench init"):
+    with pytest.raises(SettingsError, match=r"not a workbench .*qcbench init"):
         load_settings(tmp_path / "nothing", {})
     file = tmp_path / "file"
     file.write_text("x")
@@ -109,7 +109,7 @@ def test_a_wrong_override_names_its_variable(tmp_path: Path) -> None:
 
 def test_an_override_of_no_key_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match="QCBENCH_SITE_STARTHOUR overrides no key.*QCBENCH_SITE_START_HOUR"
+        SettingsError, match=r"QCBENCH_SITE_STARTHOUR overrides no key.*QCBENCH_SITE_START_HOUR"
     ):
         settings_of(tmp_path, environ={"QCBENCH_SITE_STARTHOUR": "12"})
 

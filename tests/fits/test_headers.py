@@ -92,12 +92,8 @@ def test_a_folder_a_pipe_and_nothing_are_refused_at_once(tmp_path: Path) -> None
 )
 def test_a_broken_structure_is_an_error_of_the_frame(tmp_path: Path, card: str) -> None:
     path = set_card(write_frame(tmp_path / "a.fits"), card.split()[0], card, after=BLOCK)
-    try:
-        header = read_header(path)
-    except FrameError as error:
-        assert error.path == path
-    else:
-        assert header.size != header.expected_size
+    with pytest.raises(FrameError, match=r"a\.fits: not a readable FITS file"):
+        read_header(path)
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:

@@ -193,6 +193,27 @@ def test_a_recipe_that_fails_is_a_failed_ab_with_its_reason_and_log(tmp_path, ac
     assert "PROCESS_STATUS   FAILED" in (bench.data("hawki").logs(NIGHT) / dark.name).read_text()
 
 
+def test_a_failed_ab_is_processed_once_more_only_when_somebody_asks(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    with pytest.raises(TransitionError):
+        process_ab(bench, dark.name)
+    assert process_ab(bench, dark.name, again=True).ok
+    assert ab_of(bench, "DARK").attempts == 2
+
+
+def test_a_frame_that_was_mended_in_the_archive_is_fetched_again(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    path = bench.settings.archive_path / "raw" / NIGHT.isoformat() / dark.name.replace("_tpl.ab", ".fits")
+    good = path.read_bytes()
+    path.write_bytes(good[:20000] + b"\xff" * 100 + good[20100:])
+    assert not process_ab(bench, dark.name).ok
+    path.write_bytes(good)
+    assert process_ab(bench, dark.name, again=True).ok
+
+
 def test_products_without_a_name_in_the_pack_are_left_out(tmp_path):
     bench = prepared(tmp_path)
     dark = ab_of(bench, "DARK")

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import StoreError
@@ -90,15 +91,19 @@ def test_a_reader_does_not_wait_for_a_writer(store: Store) -> None:
 
 
 def test_foreign_keys_hold(store: Store) -> None:
+    stray = ABInput(ab_id=76, frame_id=77, role="RAWFILE", tag="DARK", position=0)
     with pytest.raises(StoreError, match="FOREIGN KEY"), store.write() as session:
-        ab = add_ab(session, 1.0, name="A.ab", frames=())
-        session.add(ABInput(ab_id=ab.id, frame_id=77, role="RAWFILE", tag="DARK", position=0))
+        session.add(stray)
+
+
+def add_twice(session: Session) -> None:
+    for hours in (1.0, 2.0):
+        add_ab(session, hours, name="A.ab", frames=())
 
 
 def test_a_name_that_is_taken_is_an_error_of_the_store(store: Store) -> None:
     with pytest.raises(StoreError, match=r"UNIQUE.*Nothing was changed"), store.write() as session:
-        add_ab(session, 1.0, name="A.ab", frames=())
-        add_ab(session, 2.0, name="A.ab", frames=())
+        add_twice(session)
     with store.read() as session:
         assert session.scalars(select(AssociationBlock.name)).all() == []
 

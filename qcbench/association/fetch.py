@@ -6,12 +6,13 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from qcbench.core.progress import progress_bar
+from qcbench.archive import fetch_missing
+from qcbench.core.progress import Advance, silent
 from qcbench.store import Frame
 from qcbench.workbench import Workbench
 
 
-def fetch_raw(bench: Workbench, instrument: str, date: dt.date) -> tuple[str, ...]:
+def fetch_raw(bench: Workbench, instrument: str, date: dt.date, advance: Advance = silent) -> tuple[str, ...]:
     """Fetch the frames of a date that are not in the data tree, or are there in another size; name them.
 
     Raises
@@ -26,11 +27,8 @@ def fetch_raw(bench: Workbench, instrument: str, date: dt.date) -> tuple[str, ..
     with bench.store.read() as session:
         frames = session.scalars(query).all()
     fetched = []
-    with progress_bar(len(frames), f"raw {instrument} {date}") as advance:
-        for frame in frames:
-            path = folder / frame.arcfile
-            if not path.is_file() or path.stat().st_size != frame.size:
-                bench.archive.fetch(frame.uri, path)
-                fetched.append(frame.arcfile)
-            advance(frame.arcfile)
+    for frame in frames:
+        if fetch_missing(bench.archive, frame.uri, frame.size, folder / frame.arcfile):
+            fetched.append(frame.arcfile)
+        advance(frame.arcfile)
     return tuple(fetched)
