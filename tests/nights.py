@@ -14,7 +14,8 @@ from qcbench.simulate import simulate
 from qcbench.workbench import Workbench, make_workbench
 
 NIGHT = dt.date(2026, 11, 16)
-PYTHON_ENGINE = {"QCBENCH_PROCESSING_ENGINE": "python"}
+# the sample of green ABs is the same in every workbench of the tests
+PYTHON_ENGINE = {"QCBENCH_PROCESSING_ENGINE": "python", "QCBENCH_CERTIFICATION_SAMPLE_SEED": "tests"}
 
 
 @cache

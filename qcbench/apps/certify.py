@@ -183,6 +183,9 @@ class CertifyApp:
         except QcbenchError as err:
             notice = _notice("error", "This AB can't be read.", f"{iso_ut(utc_now())} UT", str(err))
             self.detail.answer = {"name": "", "notice": notice}
+            # what nobody can look at is not to be decided
+            self.selected = ""
+            self._aim()
 
     def _show_tab(self, name: str) -> None:
         self.detail.tab = name if name in dict(details.TABS) else "report"

@@ -16,7 +16,8 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 CERTIFY = "apps/certify.ipynb"
-SERVED = ("plots", "static", "logs", "listings", "headers")
+TEXTS = ("logs", "listings", "headers")
+SERVED = ("plots", "static", "raw", "calib", "product", *TEXTS)
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: blob:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
@@ -24,7 +25,7 @@ _POLICY = (
 
 
 class ReportHandler(AuthenticatedFileHandler):
-    """Files of the data folders that hold reports, logs and what they share."""
+    """Files of the data folders: reports, and the logs and frames that they lead to."""
 
     @property
     def content_security_policy(self) -> str:
@@ -42,9 +43,10 @@ class ReportHandler(AuthenticatedFileHandler):
         await _done(super().head(path))
 
     def get_content_type(self) -> str:
-        """Logs, ABs and headers are text, whatever their names end with."""
+        """Logs, ABs and headers are text, whatever their names end with; frames are to be kept, not shown."""
         own: str = super().get_content_type()
-        return "text/plain; charset=UTF-8" if own == "application/octet-stream" else own
+        is_text = self.path_args[0].split("/")[1] in TEXTS and own == "application/octet-stream"
+        return "text/plain; charset=UTF-8" if is_text else own
 
     def _check(self, path: str) -> None:
         parts = path.split("/")

@@ -166,7 +166,8 @@ def _date_of(keys: Keys, start_hour: int) -> dt.date | None:
     """Return the DFO date of a file; of an unusable one as well as DATE-OBS or ARCFILE tell it."""
     mjd = keys.get("MJD-OBS")
     if isinstance(mjd, float | int) and not isinstance(mjd, bool):
-        return dfo_date(float(mjd), start_hour)
+        with suppress(OverflowError, ValueError):
+            return dfo_date(float(mjd), start_hour)
     for key in ("DATE-OBS", "ARCFILE"):
         if found := _TIME.search(str(keys.get(key, ""))):
             with suppress(ValueError):

@@ -38,7 +38,7 @@ class Store:
 
     Attributes
     ----------
-    shown_url : str
+    url : str
         The URL as messages show it: without a password.
 
     Raises
@@ -48,10 +48,9 @@ class Store:
     """
 
     def __init__(self, url: str):
-        self.url = make_url(url).render_as_string(hide_password=True)
         try:
             parsed = make_url(url)
-            self.shown_url = parsed.render_as_string(hide_password=True)
+            self.url = parsed.render_as_string(hide_password=True)
             self.is_sqlite = parsed.get_backend_name() == "sqlite"
             self._reader = _engine(url, "BEGIN")
         except (ArgumentError, ImportError) as err:
@@ -91,7 +90,7 @@ class Store:
             try:
                 command.upgrade(config, "head")
             except CommandError as err:
-                raise StoreError(f"{self.shown_url}: {err}. {_NEWER}") from err
+                raise StoreError(f"{self.url}: {err}. {_NEWER}") from err
 
     def check(self) -> None:
         """Make sure that the database is there and of this version.
@@ -109,7 +108,7 @@ class Store:
             state = f"has schema {present}" if present else "has no tables"
             known = present is None or present in {script.revision for script in scripts.walk_revisions()}
             remedy = "Call: qcbench init --upgrade" if known else _NEWER
-            raise StoreError(f"{self.shown_url}: the database {state}, {wanted} is needed. {remedy}")
+            raise StoreError(f"{self.url}: the database {state}, {wanted} is needed. {remedy}")
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -121,9 +120,9 @@ class Store:
         try:
             yield
         except OperationalError as err:
-            raise StoreError(f"{self.shown_url}: {err.orig}. {_remedy(str(err.orig))}") from err
+            raise StoreError(f"{self.url}: {err.orig}. {_remedy(str(err.orig))}") from err
         except StatementError as err:
-            raise StoreError(f"{self.shown_url}: {err.orig}. Nothing was changed") from err
+            raise StoreError(f"{self.url}: {err.orig}. Nothing was changed") from err
 
 
 def _remedy(problem: str) -> str:

@@ -30,7 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     plots.mkdir(parents=True)
     (plots / "TINY.2026-11-19T21:00:00.000_tpl.html").write_text("<h1>a report</h1>")
     (plots / ".tmp-half").write_text(SECRET)
-    (data.root / "raw" / "frame.fits").write_text(SECRET)
+    (data.root / "reduced" / "frame.fits").write_text(SECRET)
+    (data.root / "raw" / "frame.fits").write_text("SIMPLE")
     (data.logs(builders.DATE)).mkdir(parents=True)
     (data.logs(builders.DATE) / "r.log").write_text("<script>alert(1)</script>")
     bench.close()
@@ -79,13 +80,13 @@ def test_nobody_gets_in_without_the_token(server: Served, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/qcbench/files/tiny/plots/../raw/frame.fits",
-        "/qcbench/files/tiny/plots/..%2fraw%2fframe.fits",
+        "/qcbench/files/tiny/plots/../reduced/frame.fits",
+        "/qcbench/files/tiny/plots/..%2freduced%2fframe.fits",
         "/qcbench/files/tiny/plots/%2e%2e/%2e%2e/%2e%2e/qcbench.toml",
         "/qcbench/files/../qcbench.toml",
         "/qcbench/files//etc/passwd",
         "/qcbench/files/tiny/plots//etc/passwd",
-        "/qcbench/files/tiny/raw/frame.fits",
+        "/qcbench/files/tiny/reduced/frame.fits",
         "/qcbench/files/tiny",
         report_path(".tmp-half"),
         report_path("none.html"),
@@ -103,6 +104,12 @@ def test_a_log_is_text_whatever_is_in_it(server: Served) -> None:
     status, headers, _ = ask(server, f"/qcbench/files/tiny/logs/{builders.DATE}/r.log")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain")
+
+
+def test_a_frame_is_kept_and_not_shown(server: Served) -> None:
+    status, headers, text = ask(server, "/qcbench/files/tiny/raw/frame.fits")
+    assert (status, text) == (200, "SIMPLE")
+    assert headers["Content-Type"] in ("application/octet-stream", "application/fits", "image/fits")
 
 
 def test_the_door_leads_to_the_app_without_the_token_and_with_the_cookie_that_ends_kernels(

@@ -147,6 +147,21 @@ def test_a_hostile_arcfile_never_becomes_a_path(tmp_path):
     assert not list(tmp_path.rglob("evil.hdr"))
 
 
+def test_an_absurd_time_makes_a_file_unusable_and_nothing_else(tmp_path):
+    from astropy.io import fits
+
+    bench = simulated_workbench(tmp_path)
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    first = sorted(folder.iterdir())[0]
+    with fits.open(first) as hdus:
+        hdus[0].header["ARCFILE"] = "HAWKI.2026-11-16T23:59:59.999.fits"
+        hdus[0].header["MJD-OBS"] = 1e300
+        hdus.writeto(folder / "absurd.fits")
+    load(bench)
+    assert "MJD-OBS" in problems(bench)["absurd.fits"]
+    assert len(frames(bench)) == 39
+
+
 def test_a_temporary_file_of_a_running_transfer_is_passed_over(tmp_path):
     bench = simulated_workbench(tmp_path)
     folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()

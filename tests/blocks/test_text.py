@@ -56,7 +56,7 @@ def test_a_hash_or_an_equals_sign_in_a_value_is_kept(value: str) -> None:
 
 
 def test_comments_blank_lines_and_tabs_of_old_files_are_understood() -> None:
-    text = "# an AB\n\nDATE\t2020-01-10\n  RAWFILE  a.fits  DARK # first\nMCALIB REAL m.fits MASTER_DARK OK -0.5 # x\n"
+    text = "# an AB\n\nDATE\t2020-01-10\n  RAWFILE  a.fits  DARK # x\nMCALIB REAL m.fits MASTER_DARK OK -0.5 # x\n"
     block = parse_block(text, "a.ab")
     assert block.field("DATE") == "2020-01-10"
     assert block.field("NOTHING") == ""

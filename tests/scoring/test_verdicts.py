@@ -38,8 +38,8 @@ def score(
 
 def verdict(value: object, *scores: ParameterScore, detector: str = "CHIP1", filter_: str = "J") -> Verdict:
     row = {"detector": detector, "filter": filter_, "ron": value}
-    (found,) = score_rows("dark", TABLE, [row], scores, DATE)
-    return found
+    found = {item.detector: item for item in score_rows("dark", TABLE, [row], scores, DATE)}
+    return found[detector]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,8 @@ def verdict(value: object, *scores: ParameterScore, detector: str = "CHIP1", fil
     [
         (5.0, 5.0, 8.0, 0), (8.0, 5.0, 8.0, 0), (math.nextafter(5.0, 0), 5.0, 8.0, 1),
         (math.nextafter(8.0, 9), 5.0, 8.0, 1), (-1e9, None, 8.0, 0), (1e9, 5.0, None, 0), (5.0, 5.0, 5.0, 0),
-        (0, 0.0, None, 0), (None, 5.0, None, 1), (math.nan, 5.0, None, 1), (math.inf, None, 8.0, 1), ("6", 5.0, 8.0, 1),
+        (0, 0.0, None, 0), (None, 5.0, None, 1), (math.nan, 5.0, None, 1), (math.inf, None, 8.0, 1),
+        ("6", 5.0, 8.0, 1),
     ],
 )  # fmt: skip
 def test_limits_belong_to_what_is_good_and_a_missing_value_is_red(
@@ -118,6 +119,15 @@ def test_a_filter_is_no_parameter_and_every_detector_is_scored() -> None:
     assert [(item.parameter, item.detector) for item in found] == [("ron", "CHIP1"), ("ron", "CHIP2")]
     assert {(item.label, item.unit, item.remedy) for item in found} == {("Readout noise", "adu", "do this")}
     assert score_rows("dark", TABLE, [], [score(5.0)], DATE) == []
+
+
+def test_a_detector_without_values_is_red_where_others_have_some() -> None:
+    rows = [{"detector": "CHIP2", "filter": "J", "ron": 6.0}]
+    found = score_rows("dark", TABLE, rows, [score(5.0, where={"filter": "J"})], DATE)
+    assert [(item.detector, item.value, item.verdict) for item in found] == [
+        ("CHIP2", 6.0, 0),
+        ("CHIP1", None, 1),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,14 @@ function render({model, el}) {
     const s = model.get("body");
     body.scrollTop = 0;
     if (s.report) {
-      const frame = h("iframe", {title: "QC report", src: address(s.report), sandbox: "allow-scripts allow-same-origin allow-popups"});
+      const frame = h("iframe", {title: "QC report", src: address(s.report),
+                                 sandbox: "allow-scripts allow-same-origin allow-popups allow-downloads"});
       frame.addEventListener("load", () => forwardKeys(frame));
       body.replaceChildren(frame);
     } else if (s.notice) body.replaceChildren(stateBox(s.notice));
     else body.innerHTML = s.html;  // made and escaped by the kernel
-    body.classList.toggle("padded", Boolean(s.notice));
+    // what went wrong stands at the end of a log
+    if (body.querySelector(".log")) body.scrollTop = body.scrollHeight;
   }
 
   // A click into the report must not silence the keys.
