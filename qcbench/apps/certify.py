@@ -243,8 +243,8 @@ class CertifyApp:
         refused: list[str] = []
         for name in names:
             try:
-                self._refuse_if_stale(name)
-                decide(self.bench, name, verdict, by=self.user, comment=comment, scope=scope)
+                shown = self.items[name]
+                decide(self.bench, name, verdict, by=self.user, comment=comment, scope=scope, shown=shown)
                 done.append(name)
             except QcbenchError as err:
                 refused.append(str(err))
@@ -255,11 +255,6 @@ class CertifyApp:
             self.queue.unchecked += 1
         self._report(done, refused, verdict, scope)
         return bool(done) and not refused
-
-    def _refuse_if_stale(self, name: str) -> None:
-        news = view.changed_since(self.bench, self.items[name])
-        if news:
-            raise DecisionError(f"{name}: {news}, after this page had shown it. Look again, then decide")
 
     def _report(self, done: list[str], refused: list[str], verdict: str, scope: str) -> None:
         what = f"{verdict}{' with its raw frames' if scope == 'raw' else ''}"

@@ -15,7 +15,6 @@ from qcbench.core.dates import time_of_mjd
 from qcbench.look.marks import TagKind, age
 from qcbench.scoring import ScoreCount
 from qcbench.store import ABState, AssociationBlock
-from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
 
 DECIDED = "decided"
@@ -170,17 +169,3 @@ def decision_counts(bench: Workbench, instrument: str, date: dt.date) -> Decisio
     distributed = sum(found.get(s, 0) for s in (ABState.MOVED, ABState.RENAMED, ABState.INGESTED))
     certified = found.get(ABState.CERTIFIED, 0)
     return DecisionCounts(certified + distributed, found.get(ABState.REJECTED, 0), certified)
-
-
-def changed_since(bench: Workbench, shown: QueueItem) -> str:
-    """Say what happened to an AB since the page showed it; empty if nothing did."""
-    with bench.store.read() as session:
-        ab = find_ab(session, shown.ab_name)
-        last = ab.decisions[-1] if ab.decisions else None
-        seen = shown.last_decision.id if shown.last_decision else None
-        if last is not None and last.id != seen:
-            said = f" (“{last.comment}”)" if last.comment else ""
-            return f"{last.by} has {last.verdict} it at {last.at:%H:%M} UT{said}"
-        if ab.state != shown.state:
-            return f"it is {ab.state} now, no longer {shown.state}"
-    return ""

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from qcbench.certification.policy import review_reason
+from qcbench.certification.queue import QueueItem
 from qcbench.certification.rejection import TOOL, unknown_ab, withdraw
 from qcbench.core.dates import parse_date, utc_now
 from qcbench.core.errors import DecisionError, NotFoundError
@@ -37,7 +38,14 @@ _DECIDED = (ABState.CERTIFIED, ABState.REJECTED)
 
 
 def decide(
-    bench: Workbench, ab_name: str, verdict: Verdict, *, by: str, comment: str, scope: Scope = "product"
+    bench: Workbench,
+    ab_name: str,
+    verdict: Verdict,
+    *,
+    by: str,
+    comment: str,
+    scope: Scope = "product",
+    shown: QueueItem | None = None,
 ) -> Decision:
     """Certify or reject an AB.
 
@@ -52,6 +60,8 @@ def decide(
     scope : {"product", "raw"}
         What is rejected: the products, whose virtual calibrations stay, or the raw frames too, for which a hide
         request is noted.
+    shown : QueueItem, optional
+        The AB as the person saw it: where somebody else was faster, the decision is refused.
 
     Raises
     ------
@@ -59,7 +69,7 @@ def decide(
         There is no such AB.
     DecisionError
         The decision is not possible: a comment is missing, the AB failed, is not scored yet, or its products were
-        moved or purged.
+        moved or purged, or it changed since it was shown.
     """
     wanted = Decision(
         verdict=verdict,
@@ -74,12 +84,26 @@ def decide(
         last = ab.decisions[-1] if ab.decisions else None
         if last is not None and _same(last, wanted):
             return last
+        if shown is not None:
+            _refuse_if_changed(ab, last, shown)
         wanted.policy = _policy(ab, bench.settings.certification)
         _check(ab, wanted)
         wanted.ab_id = ab.id
         session.add(wanted)
         _apply(session, ab, wanted)
     return wanted
+
+
+def _refuse_if_changed(ab: AssociationBlock, last: Decision | None, shown: QueueItem) -> None:
+    seen = shown.last_decision.id if shown.last_decision else None
+    if last is not None and last.id != seen:
+        said = f" (“{last.comment}”)" if last.comment else ""
+        news = f"{last.by} has {last.verdict} it at {last.at:%H:%M} UT{said}"
+    elif ab.state != shown.state:
+        news = f"it is {ab.state} now, no longer {shown.state}"
+    else:
+        return
+    raise DecisionError(f"{ab.name}: {news}, after this page had shown it. Look again, then decide")
 
 
 def record_automatic(session: Session, ab: AssociationBlock, at: dt.datetime) -> None:

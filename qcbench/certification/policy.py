@@ -44,10 +44,16 @@ def explain(ab: AssociationBlock, tag: str, settings: CertificationSection) -> s
         return worst_first(verdict_of(score) for score in ab.scores)[0].sentence()
     if tag == "unscored":
         return "None of its QC parameters has a threshold in force"
-    green = f"All {score_count(ab).n_scored} scores are green"
+    green = all_green(ab)
     if tag == "sampled":
         return f"{green}; it was drawn for the sample of {settings.sample_fraction:.0%}"
     return f"{green}; automatic certification is switched off"
+
+
+def all_green(ab: AssociationBlock) -> str:
+    """Say that all scores of an AB are green."""
+    number = score_count(ab).n_scored
+    return f"All {number} scores are green" if number != 1 else "Its only score is green"
 
 
 def verdict_of(score: Score) -> Verdict:

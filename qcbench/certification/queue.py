@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.certification.policy import explain, review_reason, score_count
+from qcbench.certification.policy import all_green, explain, review_reason, score_count
 from qcbench.certification.rejection import rejected_calibrations
 from qcbench.core.dates import time_of_mjd, utc_now
 from qcbench.scoring import ScoreCount
@@ -79,7 +79,7 @@ def queue(
             tag = review_reason(ab, settings) or ("manual" if ab.id in tainted else None)
             if tag is None and ABState(ab.state) in TO_REVIEW:
                 continue
-            why = explain(ab, tag, settings) if tag else f"All {score_count(ab).n_scored} scores are green"
+            why = explain(ab, tag, settings) if tag else all_green(ab)
             if ab.id in tainted and tag in ("manual", "sampled"):
                 why = tainted[ab.id]
             waits = ABState(ab.state) in TO_REVIEW

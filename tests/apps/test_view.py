@@ -9,7 +9,6 @@ import pytest
 
 from qcbench.apps.view import (
     as_state,
-    changed_since,
     date_counts,
     decision_counts,
     queue_row,
@@ -92,17 +91,3 @@ def test_what_is_certified_waits_to_be_moved(night: Night) -> None:
         add_ab(session, 6, state=ABState.INGESTED)
     counts = decision_counts(night.bench, INSTRUMENT, DATE)
     assert counts.text == "certified 2 · rejected 1 · to move 1"
-
-
-def test_a_page_can_tell_that_somebody_else_was_quicker(night: Night) -> None:
-    shown = {item.ab_name: item for item in queue(night.bench)}
-    assert changed_since(night.bench, shown[night.red]) == ""
-    decide(night.bench, night.red, "rejected", by="anna", comment="noise")
-    assert changed_since(night.bench, shown[night.red]).startswith("anna has rejected it at ")
-    with night.bench.store.write() as session:
-        add = add_ab(session, 7)
-        name = add.name
-    item = next(item for item in queue(night.bench) if item.ab_name == name)
-    with night.bench.store.write() as session:
-        session.merge(add).state = ABState.QUEUED
-    assert changed_since(night.bench, item) == "it is queued now, no longer scored"

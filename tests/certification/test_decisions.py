@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from qcbench.certification import certify_products, comment_on, decide
+from qcbench.certification import certify_products, comment_on, decide, queue
 from qcbench.core.errors import DecisionError, NotFoundError
-from qcbench.store import ABState, Comment, Event
+from qcbench.store import ABState, Comment, Event, advance
 from tests.builders import DATE, INSTRUMENT, add_ab, add_dark, find_ab, flags_of, state_of
 
 
@@ -48,6 +48,24 @@ def test_nobody_can_decide_without_a_name_and_only_a_rejection_is_of_raw_frames(
         decide(bench, name, "certified", by=" ", comment="")
     with pytest.raises(DecisionError, match="only a rejection"):
         decide(bench, name, "certified", by="ann", comment="", scope="raw")
+
+
+def test_who_was_slower_is_told_what_the_other_decided(bench):
+    red = add_dark(bench, 1, ron=12.9)
+    (shown,) = queue(bench)
+    decide(bench, red, "rejected", by="anna", comment="noise")
+    with pytest.raises(DecisionError, match=r"anna has rejected it at .*noise.*after this page had shown it"):
+        decide(bench, red, "certified", by="ben", comment="fine", shown=shown)
+    assert [who for _, who, _ in verdicts(bench, red)] == ["anna"]
+
+
+def test_an_ab_that_went_on_meanwhile_is_not_decided_as_it_was_shown(bench):
+    red = add_dark(bench, 1, ron=12.9)
+    (shown,) = queue(bench)
+    with bench.store.write() as session:
+        advance(session, find_ab(session, red), ABState.REJECTED, "test")
+    with pytest.raises(DecisionError, match="it is rejected now, no longer scored"):
+        decide(bench, red, "certified", by="ben", comment="fine", shown=shown)
 
 
 def test_an_unknown_ab_is_named(bench):
