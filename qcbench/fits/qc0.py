@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from astropy.io import fits
@@ -18,6 +19,8 @@ from qcbench.core.errors import FrameError
 from qcbench.fits.headers import FileHeader, Keys, read_header
 
 MJD_END = 100_000.0
+PIXEL_TYPES = frozenset({8, 16, 32, 64, -32, -64})
+EDITED = "cards that were edited after its CHECKSUM was made"
 ALWAYS_NEEDED = ("ARCFILE", "MJD-OBS")
 
 
@@ -42,11 +45,25 @@ def check_structure(header: FileHeader) -> list[str]:
         return [f"{extra} bytes at the end belong to no HDU: the file is cut in a header, or damaged"]
     if not any(hdu.is_image and hdu.shape for hdu in header.hdus):
         return ["the file has no image"]
-    return []
+    odd = [hdu for hdu in header.hdus if hdu.keys.get("BITPIX", 8) not in PIXEL_TYPES]
+    return [
+        f"{hdu.name or 'the primary HDU'} has pixels of no kind: BITPIX {hdu.keys['BITPIX']}" for hdu in odd
+    ]
 
 
-def check_frame(path: Path, required: Iterable[str]) -> list[str]:
-    """Return all that is wrong with a frame: structure, keys, and pixels against CHECKSUM and DATASUM.
+@dataclass(frozen=True)
+class Findings:
+    """What QC0 has to say of a frame: problems forbid its use, remarks don't."""
+
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_frame(path: Path, required: Iterable[str]) -> Findings:
+    """Check a frame: its structure, its keys, and its pixels against DATASUM and CHECKSUM.
+
+    Where the pixels agree with DATASUM but the HDU not with CHECKSUM, cards were edited after the sum was made, as
+    archives and observers do: that is a remark.
 
     Raises
     ------
@@ -55,27 +72,34 @@ def check_frame(path: Path, required: Iterable[str]) -> list[str]:
     """
     header = read_header(path)
     problems = check_structure(header) + check_keys(header.keys, required)
-    return problems if header.is_truncated else problems + _check_sums(path)
+    wrong = [] if header.is_truncated else _check_sums(path)
+    remarks = [f"{name} has {what}" for name, what in wrong if what == EDITED]
+    problems += [f"{name} does not agree with its {what}" for name, what in wrong if what != EDITED]
+    return Findings(tuple(problems), tuple(remarks))
 
 
-def _check_sums(path: Path) -> list[str]:
-    problems: list[str] = []
+def _check_sums(path: Path) -> list[tuple[str, str]]:
+    """Return the HDUs that do not agree with a sum, each with the key of the sum or EDITED."""
+    wrong = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
         with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
             for hdu in hdus:
-                if key := _wrong_sum(path, hdu):
-                    problems.append(f"{hdu.name or 'the primary HDU'} does not agree with its {key}")
-    return problems
+                if what := _wrong_sum(path, hdu):
+                    wrong.append((hdu.name or "the primary HDU", what))
+    return wrong
 
 
 def _wrong_sum(path: Path, hdu: fits.PrimaryHDU | fits.ImageHDU) -> str | None:
-    """Return the key of the sum that an HDU does not agree with."""
+    """Return the key of the sum that an HDU does not agree with, or EDITED; None if all is well."""
     try:
-        # 0: the sum is there and wrong; 2: there is none, so there is nothing to say
-        if hdu.verify_datasum() == 0:
+        # 0: the sum is there and wrong; 1: it is right; 2: there is none
+        pixels = hdu.verify_datasum()
+        if pixels == 0:
             return "DATASUM"
-        return "CHECKSUM" if hdu.verify_checksum() == 0 else None
+        if hdu.verify_checksum() != 0:
+            return None
+        return EDITED if pixels == 1 else "CHECKSUM"
     except (ValueError, VerifyError):
         # a sum that is no number
         return "DATASUM or CHECKSUM"

@@ -185,9 +185,14 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str]
 def _check_raw(raw: Sequence[tuple[Path, str]], required: Sequence[str]) -> None:
     """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again."""
     for path, _ in raw:
-        if problems := check_frame(path, required):
+        found = check_frame(path, required)
+        if found.problems:
             path.unlink()
-            raise FrameError(path.name, "; ".join(problems), "Have it transferred again, or have it hidden")
+            raise FrameError(
+                path.name, "; ".join(found.problems), "Have it transferred again, or have it hidden"
+            )
+        for remark in found.remarks:
+            get_logger().info(f"{path.name}: {remark}", tool=TOOL)
 
 
 def _smallest_side(path: Path) -> int:

@@ -66,7 +66,7 @@ def test_the_hash_is_that_of_the_headers_not_of_the_pixels(tmp_path: Path) -> No
     [
         (b"", "not a readable FITS file"),
         (b"garbage" * 1000, "it starts with b'garbage"),
-        (gzip.compress(b"SIMPLE  =" + b" " * 5000), "it is compressed"),
+        (gzip.compress(b"SIMPLE  =" + b" " * 5000, mtime=0), "it is compressed"),
         (b"SIMPLE  =                    T", "not a readable FITS file"),
         (b"SIMPLE  =" + b"\xff\x00" * 3000, "not a readable FITS file"),
     ],

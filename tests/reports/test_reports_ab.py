@@ -202,8 +202,8 @@ def test_all_green_is_said_in_one_sentence(bench, tmp_path):
 
 def test_a_detector_that_the_product_has_not_got_is_told(bench, tmp_path):
     head = pieces(bench, dark(bench, tmp_path, detectors=DETECTORS[:1])).head()
-    assert head.kind == "warn"
-    assert "CHIP2" in head.headline
+    assert head.kind == "nok"
+    assert "CHIP2 is missing" in head.headline
 
 
 def test_the_previous_master_is_the_nearest_certified_one_before_of_the_same_setup(bench, tmp_path):
