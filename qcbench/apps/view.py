@@ -140,7 +140,7 @@ def _brief(item: QueueItem) -> str:
     last = item.last_decision
     if last is not None:
         return f"{last.verdict} by {last.by}" + (f": {last.comment}" if last.comment else "")
-    return item.why if len(item.why) <= _BRIEF_LENGTH else f"{item.why[: _BRIEF_LENGTH - 1]}…"
+    return item.brief if len(item.brief) <= _BRIEF_LENGTH else f"{item.brief[: _BRIEF_LENGTH - 1]}…"
 
 
 def date_counts(bench: Workbench, instrument: str, items: Iterable[QueueItem]) -> list[DateCount]:

@@ -50,6 +50,24 @@ def explain(ab: AssociationBlock, tag: str, settings: CertificationSection) -> s
     return f"{green}; automatic certification is switched off"
 
 
+def brief(ab: AssociationBlock, tag: str, settings: CertificationSection) -> str:
+    """Say the same in a few words, the detector first: for a list, where a line is short."""
+    if tag == "failed":
+        return ab.reason or "no reason known"
+    if tag == "red":
+        worst = worst_first(verdict_of(score) for score in ab.scores)[0]
+        return f"{worst.detector} {_direction(worst)} {worst.label}"
+    if tag == "sampled":
+        return f"{settings.sample_fraction:.0%} of the green"
+    return {"unscored": "no limits in force", "manual": "all are reviewed"}.get(tag, tag)
+
+
+def _direction(verdict: Verdict) -> str:
+    if verdict.value is None:
+        return "missing"
+    return "▲" if verdict.high is not None and verdict.value > verdict.high else "▼"
+
+
 def all_green(ab: AssociationBlock) -> str:
     """Say that all scores of an AB are green."""
     number = score_count(ab).n_scored

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.certification.policy import all_green, explain, review_reason, score_count
+from qcbench.certification.policy import all_green, brief, explain, review_reason, score_count
 from qcbench.certification.rejection import rejected_calibrations
 from qcbench.core.dates import time_of_mjd, utc_now
 from qcbench.scoring import ScoreCount
@@ -30,6 +30,8 @@ class QueueItem:
         Why it is offered: failed, red, unscored, sampled or manual; "decided" if it was decided already.
     why : str
         The same as a sentence: the worst score, or why the AB failed.
+    brief : str
+        The same in a few words, for a list.
     age : datetime.timedelta
         Since the end of its last raw frame.
     """
@@ -43,6 +45,7 @@ class QueueItem:
     score: ScoreCount
     tag: str
     why: str
+    brief: str
     mjd_obs: float
     age: dt.timedelta
     report_path: str | None
@@ -83,9 +86,9 @@ def queue(
             if ab.id in tainted and tag in ("manual", "sampled"):
                 why = tainted[ab.id]
             waits = ABState(ab.state) in TO_REVIEW
-            items.append(
-                _item(ab, tag if waits and tag else DECIDED, why, now - time_of_mjd(end or ab.mjd_obs))
-            )
+            shown = tag if waits and tag else DECIDED
+            few = why if ab.id in tainted else brief(ab, shown, settings)
+            items.append(_item(ab, shown, why, few, now - time_of_mjd(end or ab.mjd_obs)))
     return sorted(items, key=_order)
 
 
@@ -115,7 +118,7 @@ def _rows(
     return [(ab, last) for ab, last in session.execute(query)]
 
 
-def _item(ab: AssociationBlock, tag: str, why: str, age: dt.timedelta) -> QueueItem:
+def _item(ab: AssociationBlock, tag: str, why: str, few: str, age: dt.timedelta) -> QueueItem:
     return QueueItem(
         ab_name=ab.name,
         instrument=ab.instrument,
@@ -126,6 +129,7 @@ def _item(ab: AssociationBlock, tag: str, why: str, age: dt.timedelta) -> QueueI
         score=score_count(ab),
         tag=tag,
         why=why,
+        brief=few,
         mjd_obs=ab.mjd_obs,
         age=age,
         report_path=ab.report_path,

@@ -64,10 +64,14 @@ class InstrumentFile(_Model):
 
 
 class NameRule(_Model):
-    """How products of a PRO.CATG are named, and whether they are kept and archived."""
+    """How products of a PRO.CATG are named, and whether they are kept and archived.
+
+    `unit` is that of the pixels where the product itself has no BUNIT.
+    """
 
     code: str = Field(pattern=r"^[A-Z][A-Z0-9_]{1,7}$")
     parameters: tuple[SetupKey, ...] = ()
+    unit: str = ""
     keep: bool = True
     ingest: bool = True
 

@@ -70,13 +70,17 @@ class Content:
     step: int = 1
 
 
-def read_content(path: Path, detectors: Sequence[str] = (), *, saturation: float | None = None) -> Content:
+def read_content(
+    path: Path, detectors: Sequence[str] = (), *, unit: str = "adu", saturation: float | None = None
+) -> Content:
     """Read a FITS file.
 
     Parameters
     ----------
     detectors : sequence of str
         Names of the detectors, in the wanted order; images of other names are left out if one of these is there.
+    unit : str
+        Unit of the pixels where the file has no BUNIT.
     saturation : float, optional
         Level from which a pixel is saturated (adu).
 
@@ -92,13 +96,13 @@ def read_content(path: Path, detectors: Sequence[str] = (), *, saturation: float
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
             with fits.open(path, memmap=True) as hdus:
-                return _read(path, hdus, detectors, saturation)
+                return _read(path, hdus, detectors, unit, saturation)
         except (OSError, ValueError, TypeError, KeyError, IndexError) as err:
             raise FrameError(path, f"its data can't be read ({err})", _REMEDY) from err
 
 
-def _read(path: Path, hdus: Any, detectors: Sequence[str], saturation: float | None) -> Content:
-    unit = str(hdus[0].header.get("BUNIT", "adu"))
+def _read(path: Path, hdus: Any, detectors: Sequence[str], unit: str, saturation: float | None) -> Content:
+    unit = str(hdus[0].header.get("BUNIT", unit))
     planes = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) in (2, 3)]
     wanted = _in_order(planes, detectors)[:MAX_IMAGES]
     n_pixels = sum(hdu.shape[-1] * hdu.shape[-2] for hdu in wanted)

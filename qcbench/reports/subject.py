@@ -60,11 +60,17 @@ class Subject:
         measured = {str(row["detector"]) for rows in self.rows.values() for row in rows}
         return tuple(name for name in self.detectors if name not in measured) if measured else ()
 
+    @property
+    def pixel_unit(self) -> str:
+        """Unit of the pixels of the main product where its header has none."""
+        rule = self.pack.names.get(self.product.pro_catg) if self.product else None
+        return rule.unit if rule else "adu"
+
     @cached_property
     def content(self) -> Content | None:
         """What the main product holds; None where there is no product."""
         path = product_path(self.bench, self.product) if self.product else None
-        return read_content(path, self.detectors) if path else None
+        return read_content(path, self.detectors, unit=self.pixel_unit) if path else None
 
     @cached_property
     def previous_content(self) -> Content | None:
@@ -73,7 +79,7 @@ class Subject:
         if path is None:
             return None
         try:
-            return read_content(path, self.detectors)
+            return read_content(path, self.detectors, unit=self.pixel_unit)
         except FrameError:
             return None
 

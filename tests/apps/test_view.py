@@ -32,7 +32,8 @@ def test_a_red_ab_says_what_is_wrong_where_and_how_old_it_is(night: Night) -> No
     row = queue_row(items[night.red], with_date=False)
     assert (row.tag, row.tag_kind) == ("red", "nok")
     assert (row.mark.text, row.mark.kind) == ("✕ 1/1", "nok")
-    assert row.brief == "Readout noise of CHIP1 is 12.9 ADU, above 11.2"
+    assert row.brief == "CHIP1 ▲ Readout noise"
+    assert row.why == "Readout noise of CHIP1 is 12.9 ADU, above 11.2"
     assert row.short == "22:00:00.000_tpl"
     assert row.taken == "2026-11-19 22:00"
     assert row.age.endswith(("min", "h", "d"))

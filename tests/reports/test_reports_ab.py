@@ -111,7 +111,7 @@ def test_the_page_shows_what_a_decision_needs(made):
         assert text in page
     titles = re.findall(r"<h2>([^<]+)<", page)
     assert titles == [
-        *("Scores", "Trend", "Image", "Histogram", "Cut along rows", "Cut along columns"),
+        *("Image", "Trend", "Scores", "Histogram", "Cut along rows", "Cut along columns"),
         *("Against the previous master", "Association", "Processing", "Raw frames"),
     ]
 

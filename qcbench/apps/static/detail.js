@@ -43,7 +43,11 @@ function render({model, el}) {
     if (s.report) {
       const frame = h("iframe", {title: "QC report", src: address(s.report),
                                  sandbox: "allow-scripts allow-same-origin allow-popups allow-downloads"});
-      frame.addEventListener("load", () => forwardKeys(frame));
+      frame.addEventListener("load", () => {
+        // title and answer stand above the report already
+        frame.contentDocument?.documentElement.classList.add("embedded");
+        forwardKeys(frame);
+      });
       body.replaceChildren(frame);
     } else if (s.notice) body.replaceChildren(stateBox(s.notice));
     else body.innerHTML = s.html;  // made and escaped by the kernel
