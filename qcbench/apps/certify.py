@@ -13,7 +13,7 @@ import ipywidgets
 from qcbench.apps import details, view
 from qcbench.apps.distribute import run_distribution, waiting_steps
 from qcbench.apps.panels import ActionPanel, DetailPanel, HeaderPanel, NoticePanel, QueuePanel
-from qcbench.certification import QueueItem, decide, impact, queue
+from qcbench.certification import QueueItem, comment_on, decide, impact, queue
 from qcbench.certification.decisions import Scope, Verdict
 from qcbench.core.dates import iso_ut, parse_date, utc_now
 from qcbench.core.errors import DecisionError, QcbenchError
@@ -106,6 +106,8 @@ class CertifyApp:
         """Do one thing; return True if the comment that was given is used up."""
         if name in _DECISIONS:
             return self._begin(name, str(content.get("comment", "")))
+        if name == "comment":
+            return self._comment(str(content.get("comment", "")))
         if name == "confirm" and self._asked is not None:
             return self._decide(*self._asked, str(content.get("comment", "")))
         if name in ("ping", "confirm"):
@@ -221,6 +223,17 @@ class CertifyApp:
             "count": len(names),
             "text": f" {len(names)} selected" if names and beside else "",
         }
+
+    def _comment(self, text: str) -> bool:
+        """Keep a comment on the ABs without deciding on them."""
+        names = self._targets()
+        for name in names:
+            comment_on(self.bench, "ab", name, text, self.user)
+        if self.selected in self.items:
+            self._select(self.selected)
+        which = names[0] if len(names) == 1 else f"{len(names)} ABs"
+        self._say("ok", f"comment on {which} kept, {utc_now():%H:%M:%S} UT; it stands in its history")
+        return True
 
     def _begin(self, act: str, comment: str) -> bool:
         """Ask first where a rejection touches other ABs, else decide."""

@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 
 from qcbench.apps.view import Mark, score_of
 from qcbench.certification import QueueItem, impact
-from qcbench.certification.policy import verdict_of
 from qcbench.core.dates import iso_ut, time_of_mjd
 from qcbench.look.marks import value_text
 from qcbench.look.pages import Cell, Column, table
-from qcbench.scoring import Verdict, worst_first
+from qcbench.scoring import Verdict, verdict_of, verdicts_of, worst_first
 from qcbench.store import ABState, AssociationBlock, Comment, Event
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
@@ -147,7 +146,7 @@ def _notice(what: str, todo: str) -> dict[str, Any]:
 
 
 def _scores(bench: Workbench, session: Session, ab: AssociationBlock) -> Markup:
-    verdicts = worst_first(verdict_of(score) for score in ab.scores)
+    verdicts = worst_first(verdicts_of(ab))
     rows: list[list[Cell]] = [
         [
             verdict.label,

@@ -9,13 +9,8 @@ from __future__ import annotations
 import hashlib
 
 from qcbench.core.settings import CertificationSection
-from qcbench.scoring import ScoreCount, Verdict, count_scores, worst_first
-from qcbench.store import ABState, AssociationBlock, Score
-
-
-def score_count(ab: AssociationBlock) -> ScoreCount:
-    """Count the scores of an AB."""
-    return count_scores(score.verdict for score in ab.scores)
+from qcbench.scoring import Verdict, score_count, verdicts_of, worst_first
+from qcbench.store import ABState, AssociationBlock
 
 
 def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str | None:
@@ -41,7 +36,7 @@ def explain(ab: AssociationBlock, tag: str, settings: CertificationSection) -> s
     if tag == "failed":
         return ab.reason or "It failed, and nothing says why: see its log"
     if tag == "red":
-        return worst_first(verdict_of(score) for score in ab.scores)[0].sentence()
+        return worst_first(verdicts_of(ab))[0].sentence()
     if tag == "unscored":
         return "None of its QC parameters has a threshold in force"
     green = all_green(ab)
@@ -55,7 +50,7 @@ def brief(ab: AssociationBlock, tag: str, settings: CertificationSection) -> str
     if tag == "failed":
         return ab.reason or "no reason known"
     if tag == "red":
-        worst = worst_first(verdict_of(score) for score in ab.scores)[0]
+        worst = worst_first(verdicts_of(ab))[0]
         return f"{worst.detector} {_direction(worst)} {worst.label}"
     if tag == "sampled":
         return f"{settings.sample_fraction:.0%} of the green"
@@ -72,24 +67,6 @@ def all_green(ab: AssociationBlock) -> str:
     """Say that all scores of an AB are green."""
     number = score_count(ab).n_scored
     return f"All {number} scores are green" if number != 1 else "Its only score is green"
-
-
-def verdict_of(score: Score) -> Verdict:
-    """Return a stored score as the verdict that it was."""
-    return Verdict(
-        table=score.qc1_table,
-        parameter=score.parameter,
-        detector=score.detector,
-        label=score.label,
-        value=score.value,
-        unit=score.unit,
-        low=score.low,
-        high=score.high,
-        valid_from=score.valid_from,
-        verdict=score.verdict,
-        why=score.why,
-        remedy=score.remedy,
-    )
 
 
 def _drawn(name: str, seed: str) -> float:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.certification.policy import all_green, brief, explain, review_reason, score_count
+from qcbench.certification.policy import all_green, brief, explain, review_reason
 from qcbench.certification.rejection import rejected_calibrations
 from qcbench.core.dates import time_of_mjd, utc_now
-from qcbench.scoring import ScoreCount
+from qcbench.scoring import ScoreCount, score_count
 from qcbench.store import ABInput, ABState, AssociationBlock, Decision, Frame, Product
 from qcbench.store.states import TO_REVIEW
 from qcbench.workbench import Workbench

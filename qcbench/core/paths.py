@@ -124,6 +124,12 @@ class DataTree:
         """Return the certification area of a raw type and date ($DFS_PRODUCT/<TYPE>/<DATE>)."""
         return self.root / "product" / safe_name(raw_type) / date.isoformat()
 
+    def folders_of(self, date: dt.date) -> list[Path]:
+        """Return the folders of a date that are there, the certification areas of all raw types too."""
+        own = [self.raw(date), self.headers(date), self.calib(date), self.logs(date), self.plots(date)]
+        areas = sorted((self.root / "product").glob(f"*/{date.isoformat()}"))
+        return [folder for folder in (*own, *areas) if folder.is_dir()]
+
     def make(self) -> None:
         """Make all folders that are missing."""
         for name in ("raw", "headers", "calib", "reduced", "logs", "plots", "product"):

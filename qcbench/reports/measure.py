@@ -18,7 +18,7 @@ from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import read_header
 from qcbench.instruments import InstrumentPack, TableSpec
 from qcbench.qc1 import Measurement, ingest, measure, read_ab
-from qcbench.scoring import ScoreCount, Verdict, count_scores, score_rows
+from qcbench.scoring import ScoreCount, Verdict, count_scores, score_of, score_rows
 from qcbench.store import ABState, AssociationBlock, Product, Score, advance, record_event
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
@@ -89,7 +89,7 @@ def score_ab(bench: Workbench, ab_name: str) -> ScoreCount:
         elif new != old:
             record_event(session, TOOL, "ab_rescored", f"score {old.text} → {new.text}", ab=ab)
         session.execute(delete(Score).where(Score.ab_id == ab.id))
-        session.add_all(_score_row(ab.id, verdict) for verdict in verdicts)
+        session.add_all(score_of(ab.id, verdict) for verdict in verdicts)
     return new
 
 
@@ -175,21 +175,3 @@ def _verdicts(session: Session, pack: InstrumentPack, ab: AssociationBlock) -> l
             name, spec, read_ab(connection, name, spec, ab.name), pack.scores, ab.dfo_date
         )
     ]
-
-
-def _score_row(ab_id: int, verdict: Verdict) -> Score:
-    return Score(
-        ab_id=ab_id,
-        qc1_table=verdict.table,
-        parameter=verdict.parameter,
-        detector=verdict.detector,
-        label=verdict.label,
-        value=verdict.value,
-        unit=verdict.unit,
-        low=verdict.low,
-        high=verdict.high,
-        valid_from=verdict.valid_from,
-        verdict=verdict.verdict,
-        why=verdict.why,
-        remedy=verdict.remedy,
-    )

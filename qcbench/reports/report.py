@@ -16,7 +16,7 @@ from qcbench.core.resources import notebook
 from qcbench.look.pages import render_page, write_static
 from qcbench.reports.execute import run_notebook
 from qcbench.reports.measure import SCORED_STATES, TOOL, measure_ab, score_ab
-from qcbench.scoring import count_scores
+from qcbench.scoring import score_count
 from qcbench.store import ABState, record_event
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
@@ -118,7 +118,7 @@ def process_qc(bench: Workbench, ab_name: str) -> QcResult:
             problem = str(err)
     with bench.store.read() as session:
         ab = find_ab(session, ab_name)
-        score = count_scores(item.verdict for item in ab.scores).text
+        score = score_count(ab).text
     failed = ab.state == ABState.FAILED
     return QcResult(ab.name, ABState(ab.state), score, page, (ab.reason or "") if failed else problem)
 

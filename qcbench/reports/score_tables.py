@@ -19,13 +19,13 @@ _COLUMNS = (
     Column("Value", numeric=True),
     Column("Limits", numeric=True),
     Column("Score"),
-    Column("What to do"),
 )
 _MARKS = {
     0: Markup('<span class="mark ok" role="img" aria-label="OK">✓</span>'),
     1: Markup('<span class="mark nok" role="img" aria-label="NOK">✕</span>'),
     None: Markup('<span class="mark none" role="img" aria-label="not scored">–</span>'),
 }
+_TODO = Markup('<p class="body"><b>{label}:</b> {remedy}.</p>')
 _TWO_LINES = Markup('{first}<br><span class="muted">{second}</span>')
 
 
@@ -61,12 +61,20 @@ def scores(subject: Subject) -> Section:
             todo="Judge by the images; add a table to qc1.yaml to have it scored.",
         )
         return card("Scores", Markup('<div class="body">{}</div>').format(box))
-    body = table(_COLUMNS, [_row(group, subject.detectors) for group in _groups(verdicts)])
+    body = _what_to_do(verdicts)
+    body += table(_COLUMNS, [_row(group, subject.detectors) for group in _groups(verdicts)])
     everything = table(_COLUMNS, [_row([verdict], ()) for verdict in verdicts])
     if len(verdicts) > len(_groups(verdicts)):
         body += folded(f"All {len(verdicts)} values, detector by detector", everything)
     note = f"{count.n_red} of {count.n_scored} red" if count.n_scored else "nothing scored"
     return card("Scores", body, note=note, narrow=True)
+
+
+def _what_to_do(verdicts: Sequence[Verdict]) -> Markup:
+    """Return what to do about each red parameter, once."""
+    remedies = {verdict.label: verdict.remedy for verdict in verdicts if verdict.verdict and verdict.remedy}
+    items = (_TODO.format(label=label, remedy=remedy) for label, remedy in remedies.items())
+    return Markup("").join(items)
 
 
 def _sentence(text: str) -> str:
@@ -90,7 +98,6 @@ def _row(group: Sequence[Verdict], detectors: Sequence[str]) -> tuple[str | Mark
         _values(group),
         _limits(first),
         _MARKS[first.verdict],
-        first.remedy if first.verdict else "",
     )
 
 
@@ -115,9 +122,9 @@ def _values(group: Sequence[Verdict]) -> str:
 
 
 def _count_or_value(verdict: Verdict) -> float:
-    """Return a number that only counts as an integer, which is written without decimals."""
+    """Return a number that only counts (things, or pixels) as an integer, which is written without decimals."""
     value = verdict.value or 0.0
-    return int(value) if not verdict.unit and value.is_integer() else value
+    return int(value) if verdict.unit in ("", "pix") and value.is_integer() else value
 
 
 def _limits(verdict: Verdict) -> str | Markup:

@@ -13,7 +13,7 @@ from qcbench.instruments import InstrumentPack
 from qcbench.qc1 import read_ab
 from qcbench.reports.measure import product_path, products_by_category
 from qcbench.reports.pixels import Content, read_content
-from qcbench.scoring import Verdict, worst_first
+from qcbench.scoring import Verdict, verdicts_of, worst_first
 from qcbench.store import AssociationBlock, Frame, Product
 from qcbench.store.queries import find_ab, previous_master
 from qcbench.workbench import Workbench
@@ -122,7 +122,7 @@ def load_subject(bench: Workbench, ab_name: str) -> Subject:
         rows = {name: read_ab(connection, name, spec, ab.name) for name, spec in tables.items()}
         product = _main_product(pack, ab)
         previous = previous_master(session, ab, product) if product else None
-    return Subject(bench, pack, ab, tuple(worst_first(_verdicts(ab))), rows, product, previous)
+    return Subject(bench, pack, ab, tuple(worst_first(verdicts_of(ab))), rows, product, previous)
 
 
 def raw_path(bench: Workbench, frame: Frame) -> Path | None:
@@ -137,23 +137,3 @@ def _main_product(pack: InstrumentPack, ab: AssociationBlock) -> Product | None:
     products = products_by_category(ab)
     named = [spec.product for spec in pack.tables_of(ab.raw_type).values()]
     return next((products[name] for name in named if name in products), next(iter(products.values()), None))
-
-
-def _verdicts(ab: AssociationBlock) -> list[Verdict]:
-    return [
-        Verdict(
-            table=score.qc1_table,
-            parameter=score.parameter,
-            detector=score.detector,
-            label=score.label,
-            value=score.value,
-            unit=score.unit,
-            low=score.low,
-            high=score.high,
-            valid_from=score.valid_from,
-            verdict=score.verdict,
-            why=score.why,
-            remedy=score.remedy,
-        )
-        for score in ab.scores
-    ]

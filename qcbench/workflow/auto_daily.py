@@ -8,7 +8,8 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -17,7 +18,7 @@ from sqlalchemy import func, select
 
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import QcbenchError
+from qcbench.core.errors import BusyError, QcbenchError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
 from qcbench.core.logs import get_logger, log_context
@@ -54,15 +55,19 @@ class DateResult:
     failed: tuple[str, ...]
     waiting: dict[str, list[str]]
     problems: tuple[str, ...]
+    audit: tuple[str, ...] = ()
 
 
 @dataclass
 class DailyResult:
-    """What a call of auto-daily did; `passes` counts how often it went through the open dates."""
+    """What a call of auto-daily did; `passes` counts how often it went through the open dates.
+
+    `audit` holds the differences that were found between database and archive after an ingestion.
+    """
 
     dates: list[DateResult] = field(default_factory=list)
     unusable_files: tuple[str, ...] = ()
-    audit: tuple[str, ...] = ()
+    audit: list[str] = field(default_factory=list)
     passes: int = 0
 
 
@@ -95,8 +100,9 @@ def auto_daily(
     """
     result = DailyResult()
     limit = through or bench.settings.auto_daily.through
-    with exclusive(bench.tree.locks, TOOL, remedy="It goes on by itself; this call has done nothing"):
-        remove_leftovers(bench.settings.root)
+    with _alone(bench):
+        for folder in (bench.tree.work, bench.tree.jobs, bench.tree.monitor):
+            remove_leftovers(folder)
         prepare_tables(bench)
         recover_interrupted(bench)
         with progress_bar(0, "archive", show=show) as advance:
@@ -109,11 +115,21 @@ def auto_daily(
                 for instrument in instruments or bench.instruments
                 for date in (dates if dates is not None else open_dates(bench, instrument))
             ]
+            result.audit += [problem for one in result.dates for problem in one.audit]
             if _last_event(bench) == before:
                 break
-        if limit == "ingested":
-            result.audit = tuple(audit(bench))
     return result
+
+
+@contextmanager
+def _alone(bench: Workbench) -> Iterator[None]:
+    """Hold the lock of auto-daily; where another one runs, note it and give way."""
+    try:
+        with exclusive(bench.tree.locks, TOOL, remedy="It goes on by itself; this call has done nothing"):
+            yield
+    except BusyError as err:
+        _say(bench, "busy", str(err), level="info")
+        raise
 
 
 def open_dates(bench: Workbench, instrument: str) -> list[dt.date]:
@@ -140,6 +156,8 @@ def run_date(
     """Run the automatic part for one date. A stage that can't be carried out is said, and the others go on."""
     stages = _Stages(bench, instrument, date)
     cascade = Cascade()
+    differences: list[str] = []
+    _tidy(bench, instrument, date)
     with log_context(instrument=instrument, date=date):
         stages.run("data-loader", lambda: load_headers(bench, instrument, date))
         stages.run("create-report", lambda: data_report(bench, instrument, date))
@@ -151,8 +169,11 @@ def run_date(
         if through != "scored":
             stages.run("certify-products", lambda: certify_products(bench, instrument, date))
         if through == "ingested":
+            before = _last_event(bench)
             for tool, stage in _DISTRIBUTION:
                 stages.run(tool, partial(stage, bench, instrument, date))
+            if _last_event(bench) != before:
+                differences = stages.run("audit", lambda: audit(bench, instrument, date)) or []
         if _changed_since_report(bench, instrument, date):
             stages.run("get-status-ab", lambda: ab_monitor(bench, instrument, date))
             stages.run("date-report", lambda: _report_date(bench, instrument, date))
@@ -162,7 +183,14 @@ def run_date(
         failed=tuple(cascade.failed),
         waiting=cascade.waiting,
         problems=tuple(stages.problems),
+        audit=tuple(differences),
     )
+
+
+def _tidy(bench: Workbench, instrument: str, date: dt.date) -> None:
+    """Remove what killed processes left in the folders of a date."""
+    for folder in bench.data(instrument).folders_of(date):
+        remove_leftovers(folder)
 
 
 _DISTRIBUTION: tuple[tuple[str, Callable[[Workbench, str, dt.date], object]], ...] = (
@@ -253,16 +281,22 @@ class _Stages:
 
 
 def _say(
-    bench: Workbench, flag: str, message: str, instrument: str | None = None, date: dt.date | None = None
+    bench: Workbench,
+    flag: str,
+    message: str,
+    instrument: str | None = None,
+    date: dt.date | None = None,
+    *,
+    level: str = "error",
 ) -> None:
     """Log a problem, and add the event: once while it lasts, and not if the database itself is what is wrong."""
-    get_logger().error(message, tool=TOOL)
+    (get_logger().error if level == "error" else get_logger().info)(message, tool=TOOL)
     same = (Event.tool == TOOL, Event.flag == flag, Event.instrument == instrument, Event.dfo_date == date)
     try:
         with bench.store.write() as session:
             last = session.scalar(select(Event.message).where(*same).order_by(Event.id.desc()).limit(1))
             if last != message:
-                record_event(session, TOOL, flag, message, instrument=instrument, date=date, level="error")
+                record_event(session, TOOL, flag, message, instrument=instrument, date=date, level=level)
     except QcbenchError as err:
         get_logger().error(f"the event could not be kept: {err}", tool=TOOL)
 

@@ -93,6 +93,9 @@ def test_the_younger_of_two_gives_way(finished):
         pytest.raises(BusyError, match="another auto-daily is running"),
     ):
         auto_daily(finished, show=False)
+    with finished.store.read() as session:
+        said = session.scalars(select(Event).where(Event.flag == "busy")).all()
+    assert [(event.tool, event.level) for event in said] == [("auto-daily", "info")]
 
 
 def test_it_stops_before_certification_unless_it_is_told_otherwise(tmp_path):

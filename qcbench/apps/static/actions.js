@@ -1,4 +1,4 @@
-// The decision: a comment, three buttons, a second question where a rejection has consequences, and what came of it.
+// The decision: a comment, alone or with one of three buttons, a second question where a rejection has consequences, and what came of it.
 
 function render({model, el}) {
   let asked = false;
@@ -32,6 +32,7 @@ function render({model, el}) {
         h("button", {name: "keep", onclick: () => model.send({act: "keep"})}, "Keep it"));
     }
     row.replaceChildren(comment,
+      button("comment", "", "Comment", "n"),
       button("certify", "ok-fill", `Certify${many}`, "c"),
       button("reject_product", "nok-fill", many ? `Reject${many}` : "Reject product", "r"),
       button("reject_raw", "nok-fill", many ? `Reject raw of${many}` : "Reject raw", "x"));
@@ -51,7 +52,7 @@ function render({model, el}) {
     draw();
   };
   const release = onKeys({
-    c: () => act("certify"), r: () => act("reject_product"), x: () => act("reject_raw"), i: () => comment.focus(),
+    n: () => act("comment"), c: () => act("certify"), r: () => act("reject_product"), x: () => act("reject_raw"), i: () => comment.focus(),
     Escape: () => { if (model.get("confirm").text) model.send({act: "keep"}); },
   });
   model.on("msg:custom", answered);
