@@ -84,6 +84,15 @@ def test_raw_frames_are_rejected_with_a_request_to_hide_them(app: CertifyApp, ni
     assert last_decision(night, night.green)[1] == "raw"
 
 
+def test_a_comment_alone_decides_nothing_and_stands_in_the_history(app: CertifyApp, night: Night) -> None:
+    say(app, "select", name=night.red)
+    assert "needs a text" in say(app, "comment", comment="  ")
+    assert "kept" in say(app, "comment", comment="asked the <b>observatory</b>")
+    assert state_of(night.bench, night.red) == "scored"
+    say(app, "tab", name="history")
+    assert "asked the &lt;b&gt;observatory&lt;/b&gt;" in app.detail.body["html"]
+
+
 def test_a_selection_is_decided_in_one_go_and_refusals_are_listed(app: CertifyApp, night: Night) -> None:
     app.queue.checked = [night.green, night.unscored, night.failed]
     assert app.actions.target == {"count": 3, "text": " 3 selected"}
