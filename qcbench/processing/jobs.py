@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
@@ -94,7 +95,7 @@ def _in_order(tasks: dict[str, Task]) -> list[str]:
 
 
 def _script(bench: Workbench, names: Sequence[str]) -> str:
-    lines = ["#!/bin/sh", f"export QCBENCH_WORKBENCH='{bench.settings.root}'"]
-    for name in names:
-        lines.append(f"qcbench process-ab -a '{name}' && qcbench process-qc -a '{name}'")
+    lines = ["#!/bin/sh", f"export QCBENCH_WORKBENCH={quote(str(bench.settings.root))}"]
+    for name in map(quote, names):
+        lines.append(f"qcbench process-ab -a {name} && qcbench process-qc -a {name}")
     return "\n".join(lines) + "\n"

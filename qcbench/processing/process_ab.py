@@ -7,6 +7,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 5.8.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from sqlalchemy.orm import selectinload
 from qcbench.archive import fetch_missing
 from qcbench.blocks import block_of, print_block
 from qcbench.core.errors import ArchiveError, FrameError, NotFoundError, QcbenchError, RecipeError
-from qcbench.core.files import copy_file, free_mb, make_folder, move_file, sha256, write_text
+from qcbench.core.files import (
+    copy_file,
+    free_mb,
+    make_folder,
+    move_file,
+    sha256,
+    write_error,
+    write_text,
+)
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import Value, check_frame, read_header
@@ -68,7 +77,8 @@ def process_ab(
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     """
     ab = _claim(bench, ab_name, again=again)
-    work = bench.tree.work / ab.root_name
+    # a folder for this attempt alone: a recipe whose parent was killed may still write into its own
+    work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
             return _process(bench, ab, work, engines or load_engines())
@@ -77,13 +87,18 @@ def process_ab(
         except QcbenchError as err:
             _release(bench, ab_name, str(err))
             raise
+        except OSError as err:
+            problem = write_error(Path(str(err.filename or work)), err)
+            _release(bench, ab_name, str(problem))
+            raise problem from err
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
 
 def recover_interrupted(bench: Workbench) -> list[str]:
     """Put ABs back to the queue whose process was killed; return their names."""
-    names = []
+    names: list[str] = []
+    abandoned: list[str] = []
     with bench.store.write() as session:
         query = select(AssociationBlock).where(AssociationBlock.state == ABState.PROCESSING)
         for ab in session.scalars(query):
@@ -99,6 +114,10 @@ def recover_interrupted(bench: Workbench) -> list[str]:
                 ab.claim = None
                 ab.attempts -= 1
                 names.append(ab.name)
+                abandoned.append(ab.root_name)
+    for folder in bench.tree.work.iterdir():
+        if folder.name.rpartition("-")[0] in abandoned:
+            shutil.rmtree(folder, ignore_errors=True)
     return names
 
 
@@ -149,7 +168,6 @@ def _process(
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    shutil.rmtree(work, ignore_errors=True)
     timeout = pack.instrument.recipes[ab.recipe].timeout_s or bench.settings.processing.timeout_s
     job = RecipeJob(
         ab_name=ab.name,

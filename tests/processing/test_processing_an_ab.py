@@ -281,7 +281,7 @@ def test_an_ab_whose_process_was_killed_goes_back_to_the_queue(tmp_path):
         "from qcbench.processing import process_ab\n"
         "module = sys.modules['qcbench.processing.process_ab']\n"
         "def die(*args, **kwargs): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "module.choose_engine = die\n"
+        "module.copy_file = die\n"
         "process_ab(open_workbench(Path(sys.argv[1]), os.environ), sys.argv[2])\n"
     )
     ended = subprocess.run(
@@ -289,7 +289,9 @@ def test_an_ab_whose_process_was_killed_goes_back_to_the_queue(tmp_path):
     )
     assert ended.returncode == -9
     assert state_of(bench, dark.name) == "processing"
+    assert len(list(bench.tree.work.iterdir())) == 1
     assert recover_interrupted(bench) == [dark.name]
+    assert list(bench.tree.work.iterdir()) == []
     assert state_of(bench, dark.name) == "queued"
     assert process_ab(bench, dark.name).ok
     assert ab_of(bench, "DARK").attempts == 1, "a kill is no attempt of the AB"
