@@ -205,7 +205,7 @@ def get_status_ab(invocation: Invocation, date: dt.date) -> None:
                 {"instrument": name, **asdict(item), "score": score, "exec_s": item.t_exec, "note": note}
             )
     pages = [{"instrument": name, "page": ab_monitor(bench, name, date)} for name in names]
-    columns = ("name", "completeness", "setup", "state", "exec_s", "score", "review", "decision", "note")
+    columns = ("name", "raw_type", "setup", "completeness", "state", "exec_s", "score", "review", "decision", "note")
     invocation.show(
         Answer(
             tables=(

@@ -137,7 +137,7 @@ def _list(invocation: Invocation, date: dt.date | None) -> None:
         }
         for item in items
     ]
-    columns = ("date", "ab", "setup", "score", "tag", "age", "why")
+    columns = ("date", "ab", "raw_type", "setup", "score", "tag", "age", "why")
     invocation.show(Answer(tables=(Table("queue", rows, columns),), next=review_line(len(items), date)))
 
 
