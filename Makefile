@@ -58,7 +58,7 @@ lint: setup  ## check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 bench: setup  ## run the benchmarks; each prints a ratio against a reference
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" || exit 1; done
 
 docs: setup  ## write docs/reference from the commands and the instrument packs
 	$(BIN)/python -m qcbench.cli.reference docs/reference

@@ -24,12 +24,17 @@ _SIGNS: dict[str, str] = {"ok": "✓", "nok": "✕", "warn": "▲", "none": "–
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: `numeric` ones are monospaced and right-aligned, with the unit in the header."""
+    """One column of a table.
+
+    `numeric` ones are monospaced and right-aligned, with the unit in the header; `name_like` ones (file names) are
+    monospaced and never broken.
+    """
 
     name: str
     unit: str = ""
     numeric: bool = False
     digits: int = 4
+    name_like: bool = False
 
 
 @dataclass(frozen=True)

@@ -67,11 +67,11 @@ def _frames(bench: Workbench, pack: InstrumentPack, frames: Sequence[Frame], fol
     keys = pack.instrument.report_keys
     numeric = {key for key in keys if any(isinstance(frame.keys.get(key), int | float) for frame in frames)}
     columns = [
-        Column("ARCFILE"),
+        Column("ARCFILE", name_like=True),
         Column("Start", "UT"),
-        *(Column(key, numeric=key in numeric) for key in keys),
         Column("RAW.TYPE"),
         Column("Problem"),
+        *(Column(key, numeric=key in numeric) for key in keys),
     ]
     rows: list[list[Cell]] = []
     for frame in frames:
@@ -80,9 +80,9 @@ def _frames(bench: Workbench, pack: InstrumentPack, frames: Sequence[Frame], fol
             [
                 Link(frame.arcfile, relative_url(path, folder)) if path else frame.arcfile,
                 iso_ut(time_of_mjd(frame.mjd_obs))[11:],
-                *(_cell(frame.keys.get(key)) for key in keys),
                 frame.raw_type or state_tag("not classified", "warn"),
                 state_tag(frame.problem, "nok") if frame.problem else "",
+                *(_cell(frame.keys.get(key)) for key in keys),
             ]
         )
     empty = "No frame of this date was loaded. Load them: qcbench data-loader"
@@ -104,7 +104,7 @@ def _headline(frames: Sequence[Frame], files: Sequence[ArchiveFile]) -> tuple[st
     text = f"{_n(len(frames), 'frame')}: " + ", ".join(f"{n} {name}" for name, n in sorted(types.items()))
     bad = [f"{_n(len(files), 'file')} can't be used"] if files else []
     n_bad = sum(frame.problem is not None for frame in frames)
-    bad += [f"problems with {_n(n_bad, 'frame')}"] if n_bad else []
+    bad += [f"{_n(n_bad, 'frame')} with a problem"] if n_bad else []
     if bad or types["not classified"]:
         return ". ".join([text, *bad]) + ".", "warn"
     return f"{text}.", "ok"

@@ -13,7 +13,7 @@ from qcbench.store.models import (
     Product,
     Score,
 )
-from qcbench.store.states import ABState, advance, record_event
+from qcbench.store.states import ABState, advance, record_event, record_lasting
 
 __all__ = [
     "ABCalibration",
@@ -30,4 +30,5 @@ __all__ = [
     "Store",
     "advance",
     "record_event",
+    "record_lasting",
 ]

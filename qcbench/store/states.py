@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qcbench.core.dates import utc_now
@@ -40,10 +41,13 @@ NEXT: dict[ABState, frozenset[ABState]] = {
     S.FAILED: frozenset({S.QUEUED, S.REJECTED}),
     S.MEASURED: frozenset({S.SCORED, S.FAILED}),
     S.SCORED: frozenset({S.CERTIFIED, S.REJECTED}),
-    S.CERTIFIED: frozenset({S.MOVED, S.REJECTED}),
-    S.REJECTED: frozenset({S.CERTIFIED}),
-    S.MOVED: frozenset({S.RENAMED}),
-    S.RENAMED: frozenset({S.INGESTED}),
+    # back to scored: a calibration that it used was rejected, so that a person has to look again
+    S.CERTIFIED: frozenset({S.MOVED, S.REJECTED, S.SCORED}),
+    # back to the queue: its products were rejected, its raw frames were not
+    S.REJECTED: frozenset({S.CERTIFIED, S.QUEUED}),
+    # rejected after all: its file is lost
+    S.MOVED: frozenset({S.RENAMED, S.REJECTED}),
+    S.RENAMED: frozenset({S.INGESTED, S.REJECTED}),
     S.INGESTED: frozenset(),
 }
 OPEN_STATES = frozenset({S.CREATED, S.QUEUED, S.PROCESSING, S.PROCESSED, S.MEASURED})
@@ -106,3 +110,28 @@ def record_event(
     )
     session.add(event)
     return event
+
+
+def record_lasting(
+    session: Session,
+    tool: str,
+    flag: str,
+    message: str,
+    *,
+    ab: AssociationBlock | None = None,
+    instrument: str | None = None,
+    date: dt.date | None = None,
+    level: str = "error",
+) -> bool:
+    """Add the event of a problem that may last: once, not in every call that meets it; tell whether it was added."""
+    query = select(Event.message).where(
+        Event.tool == tool,
+        Event.flag == flag,
+        Event.ab_name == (ab.name if ab else None),
+        Event.instrument == (ab.instrument if ab else instrument),
+        Event.dfo_date == (ab.dfo_date if ab else date),
+    )
+    if session.scalar(query.order_by(Event.id.desc()).limit(1)) == message:
+        return False
+    record_event(session, tool, flag, message, ab=ab, instrument=instrument, date=date, level=level)
+    return True

@@ -57,8 +57,8 @@ def test_the_data_report_has_a_line_a_frame_in_the_order_of_time(bench):
     assert path == bench.data(INSTRUMENT).listings / f"list_TESTCAM_{DATE}_data.html"
     page = path.read_text()
     assert [line.split()[:4] for line in lines(page)] == [
-        ["TESTCAM.2026-11-19T22:01:00.000", "22:01:00", "FLAT", "10.00"],
-        ["TESTCAM.2026-11-19T22:05:00.000", "22:05:00", "DARK", "10.00"],
+        ["TESTCAM.2026-11-19T22:01:00.000", "22:01:00", "FLAT", "FLAT"],
+        ["TESTCAM.2026-11-19T22:05:00.000", "22:05:00", "DARK", "DARK"],
     ]
     assert "NGC 1" in page
     assert "2 frames: 1 DARK, 1 FLAT." in page
@@ -69,7 +69,7 @@ def test_frames_that_are_not_classified_or_have_a_problem_are_marked(bench):
     page = data_report(bench, INSTRUMENT, DATE).read_text()
     assert [line for line in lines(page) if "not classified" in line]
     assert [line for line in lines(page) if "key EXPTIME is missing" in line]
-    assert "problems with 1 frame" in page
+    assert "1 frame with a problem" in page
 
 
 def test_unusable_files_are_listed_below_also_those_that_tell_no_date(bench):
