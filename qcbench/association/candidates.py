@@ -18,6 +18,7 @@ from qcbench.store import ABState, AssociationBlock, Product
 
 MASTERS = frozenset({"calib", "archive"})
 PENDING = frozenset({"virtual", "product"})
+UNSUPPORTED = "NONE"
 DEAD_STATES = frozenset({ABState.FAILED, ABState.REJECTED})
 
 
@@ -50,7 +51,11 @@ class Associated:
 
 
 def pool(session: Session, instrument: str) -> Sequence[Product]:
-    """Return the products of an instrument that may serve as calibrations: certified ones and virtual ones."""
+    """Return the products of an instrument that may serve as calibrations: certified ones and virtual ones.
+
+    Virtual ones that nobody is going to make are left out: their AB failed, was rejected, has too few raw frames,
+    or has no recipe.
+    """
     query = (
         select(Product)
         .join(Product.ab)
@@ -62,7 +67,17 @@ def pool(session: Session, instrument: str) -> Sequence[Product]:
         .options(selectinload(Product.ab))
         .order_by(Product.pipefile)
     )
-    return session.scalars(query).all()
+    return [
+        product
+        for product in session.scalars(query)
+        if product.location in MASTERS or may_be_made(product.ab)
+    ]
+
+
+def may_be_made(ab: AssociationBlock) -> bool:
+    """Tell whether an AB may still make, or has made, its products."""
+    too_few = any(item["tag"] == "RAWFILE" for item in ab.missing)
+    return ab.state not in DEAD_STATES and ab.recipe != UNSUPPORTED and not too_few
 
 
 def associate(ab: AssociationBlock, action: Action, products: Iterable[Product]) -> Associated:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.association.candidates import DEAD_STATES, MASTERS, associate, pool
+from qcbench.association.candidates import MASTERS, associate, may_be_made, pool
 from qcbench.blocks import block_of, log_text, print_block
 from qcbench.core.dates import mjd_of, utc_now
 from qcbench.core.files import write_text
@@ -29,6 +29,7 @@ from qcbench.store import (
     Product,
     advance,
     record_event,
+    record_lasting,
 )
 from qcbench.workbench import Workbench
 
@@ -69,7 +70,7 @@ def create_abs(
         if result.created:
             text = f"{len(result.created)} ABs created"
             record_event(session, TOOL, "cal_AB", text, instrument=instrument, date=date)
-    _write_texts(bench, [*result.created, *result.associated])
+    _write_texts(bench, instrument, date, {*result.created, *result.associated})
     _write_list(bench, instrument, date)
     return result
 
@@ -131,13 +132,9 @@ def _form(
     first = members[0]
     alias = made.organizer.group_alias
     root = first.arcfile.removesuffix(".fits") + (f"_{alias[1]}" if alias else "")
-    ab = session.scalar(
-        select(AssociationBlock)
-        .where(AssociationBlock.name == f"{root}.ab")
-        .options(selectinload(AssociationBlock.inputs))
-    )
+    ab = _formed_before(session, made, members)
     if ab is not None:
-        _late_frames(session, ab, members)
+        _late_frames(session, ab, made, members)
         return
     action = pack.rules.action(made.action)
     keys = {**_keys(first), **{key: value for key, value in made.key_values if value is not None}}
@@ -172,6 +169,19 @@ def _form(
     session.add(ab)
     result.created.append(ab.name)
     _say_created(session, ab, made, members)
+
+
+def _formed_before(session: Session, made: Group, members: Sequence[Frame]) -> AssociationBlock | None:
+    """Return the AB that this group has formed already: any of its frames tells, should the first come late."""
+    query = (
+        select(AssociationBlock)
+        .join(AssociationBlock.inputs)
+        .where(AssociationBlock.action == made.action, ABInput.frame_id.in_([frame.id for frame in members]))
+        .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
+        .order_by(AssociationBlock.id)
+        .limit(1)
+    )
+    return session.scalar(query)
 
 
 def _too_few(made: Group, members: Sequence[Frame]) -> dict[str, object]:
@@ -214,8 +224,11 @@ def _virtual_products(
     return products
 
 
-def _late_frames(session: Session, ab: AssociationBlock, members: Sequence[Frame]) -> None:
-    """Take frames that came late into an AB that was not worked on yet; say so where it was."""
+def _late_frames(session: Session, ab: AssociationBlock, made: Group, members: Sequence[Frame]) -> None:
+    """Take frames that came late into an AB that was not worked on yet; say so where it was.
+
+    The AB keeps its name, also where the frame that would have named it is the late one.
+    """
     have = {item.frame_id for item in ab.inputs}
     late = [frame for frame in members if frame.id not in have]
     if not late:
@@ -233,7 +246,10 @@ def _late_frames(session: Session, ab: AssociationBlock, members: Sequence[Frame
         for index, frame in enumerate(late)
     ]
     ab.mjd_obs_mod = _middle(members)
-    ab.missing = []
+    ab.missing = [_too_few(made, members)] if len(members) < (made.organizer.min_ret or 1) else []
+    for position, frame in enumerate(members):
+        next(item for item in ab.inputs if item.frame_id == frame.id).position = position
+    ab.updated_at = utc_now()
     record_event(session, TOOL, "late_frame", f"{len(late)} frames more", ab=ab)
 
 
@@ -253,34 +269,56 @@ def _associate_open(session: Session, pack: InstrumentPack, date: dt.date, resul
         )
         .order_by(AssociationBlock.mjd_obs, AssociationBlock.name)
     )
+    open_abs = session.scalars(query).all()
+    wanting = [ab for ab in open_abs if ab.completeness != "COMPLETE" or _is_orphaned(ab, frozenset())]
+    if not wanting:
+        return
     products = pool(session, pack.name)
-    for ab in session.scalars(query):
-        if ab.completeness == "COMPLETE" and not _is_orphaned(ab):
-            continue
-        if any(item["tag"] == "RAWFILE" for item in ab.missing):
-            result.incomplete.append(ab.name)
-            continue
-        _associate(session, pack, ab, products)
-        if ab.name not in result.created:
-            result.associated.append(ab.name)
-        if ab.completeness != "COMPLETE":
-            result.incomplete.append(ab.name)
+    touched = {ab.id for ab in wanting if _associate(session, pack, ab, products)}
+    # an AB that stays incomplete makes nothing, so that those which count on it look for something else
+    while True:
+        idle = frozenset(ab.id for ab in open_abs if ab.completeness != "COMPLETE")
+        products = [product for product in products if product.ab_id not in idle]
+        orphans = [ab for ab in open_abs if ab.completeness == "COMPLETE" and _is_orphaned(ab, idle)]
+        if not orphans:
+            break
+        touched |= {ab.id for ab in orphans if _associate(session, pack, ab, products)}
+    result.associated += [ab.name for ab in open_abs if ab.id in touched and ab.name not in result.created]
+    result.incomplete += [ab.name for ab in open_abs if ab.completeness != "COMPLETE"]
 
 
-def _is_orphaned(ab: AssociationBlock) -> bool:
+def _is_orphaned(ab: AssociationBlock, idle: frozenset[int]) -> bool:
+    """Tell whether an AB counts on a product that nobody is going to make."""
     return any(
-        item.product.location not in MASTERS and item.product.ab.state in DEAD_STATES
+        item.product.location not in MASTERS
+        and (item.product.ab_id in idle or not may_be_made(item.product.ab))
         for item in ab.calibrations
     )
 
 
 def _associate(
     session: Session, pack: InstrumentPack, ab: AssociationBlock, products: Sequence[Product]
-) -> None:
+) -> bool:
+    """Associate an AB anew; tell whether anything changed."""
+    if any(item["tag"] == "RAWFILE" for item in ab.missing):
+        return False
     found = associate(ab, pack.rules.action(ab.action), products)
+    before = ab.completeness, list(ab.missing), [item.product_id for item in ab.calibrations]
+    missing = [
+        {
+            "tag": item.tag,
+            "required": item.min_ret > 0,
+            "line": item.line,
+            "why": f"no {item.tag} fits (rules.oca, line {item.line})",
+        }
+        for item in found.missing
+    ]
+    completeness = "COMPLETE" if found.is_complete else "INCOMPLETE"
+    if before == (completeness, missing, [choice.product.id for choice in found.choices]):
+        return False
     ab.calibrations = [
         ABCalibration(
-            product_id=choice.product.id,
+            product=choice.product,
             role="MCALIB",
             flag=choice.flag,
             tag=choice.association.tag,
@@ -290,33 +328,28 @@ def _associate(
         )
         for position, choice in enumerate(found.choices)
     ]
-    before = ab.completeness, list(ab.missing)
-    ab.missing = [
-        {
-            "tag": item.tag,
-            "required": item.min_ret > 0,
-            "line": item.line,
-            "why": f"no {item.tag} fits (rules.oca, line {item.line})",
-        }
-        for item in found.missing
-    ]
-    ab.completeness = "COMPLETE" if found.is_complete else "INCOMPLETE"
-    ab.updated_at = utc_now()
+    ab.missing, ab.completeness, ab.updated_at = missing, completeness, utc_now()
     if ab.state == ABState.QUEUED and not found.is_complete:
         advance(session, ab, ABState.CREATED, TOOL, "its virtual calibration will not be made")
-    if not found.is_complete and before != (ab.completeness, ab.missing):
-        why = "; ".join(item["why"] for item in ab.missing if item["required"])
-        record_event(session, TOOL, "ab_incomplete", why, ab=ab, level="warning")
+    if not found.is_complete:
+        why = "; ".join(str(item["why"]) for item in missing if item["required"])
+        record_lasting(session, TOOL, "ab_incomplete", why, ab=ab, level="warning")
+    return True
 
 
-def _write_texts(bench: Workbench, names: Sequence[str]) -> None:
-    """Write the text forms of ABs and their association logs."""
+def _write_texts(bench: Workbench, instrument: str, date: dt.date, changed: set[str]) -> None:
+    """Write the text forms and association logs of ABs that changed, and those that a killed call left out."""
+    folder = bench.data(instrument).logs(date)
     with bench.store.read() as session:
-        for name in names:
-            ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == name)).one()
-            folder = bench.data(ab.instrument).logs(ab.dfo_date)
-            write_text(folder / ab.name, print_block(block_of(ab)))
-            write_text(folder / f"{ab.root_name}.alog", log_text(ab))
+        for ab in session.scalars(
+            select(AssociationBlock).where(
+                AssociationBlock.instrument == instrument, AssociationBlock.dfo_date == date
+            )
+        ):
+            log = folder / f"{ab.root_name}.alog"
+            if ab.name in changed or not log.is_file():
+                write_text(folder / ab.name, print_block(block_of(ab)))
+                write_text(log, log_text(ab))
 
 
 def _write_list(bench: Workbench, instrument: str, date: dt.date) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from qcbench.archive import RemoteFile
 from qcbench.core.dates import dfo_date, mjd_of, utc_now
-from qcbench.core.errors import FrameError, QcbenchError
+from qcbench.core.errors import ArchiveError, FrameError, QcbenchError
 from qcbench.core.files import sha256, write_text
 from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
@@ -183,9 +183,11 @@ def _unusable(header: FileHeader, codes: Mapping[str, str]) -> str | None:
     if problems:
         return "; ".join(problems)
     try:
-        safe_name(str(keys["ARCFILE"]))
+        name = safe_name(str(keys["ARCFILE"]))
     except QcbenchError as err:
         return f"ARCFILE: {err}"
+    if not name.endswith(".fits"):
+        return f"ARCFILE {name!r} does not end with .fits"
     if keys["INSTRUME"] not in codes:
         ours = ", ".join(sorted(codes))
         return f"INSTRUME {keys['INSTRUME']!r} is of no instrument of this workbench ({ours})"
@@ -199,20 +201,42 @@ def _load(bench: Workbench, batch: Sequence[ArchiveFile], instrument: str, date:
         taken = {arcfile: uri for arcfile, uri in session.execute(query)}  # noqa: C416
     problems, loaded = [], []
     for file in batch:
-        with bench.archive.header_file(file.uri) as path:
-            header = read_header(path)
-            arcfile = str(header.keys["ARCFILE"])
-            if taken.setdefault(arcfile, file.uri) != file.uri:
-                problem = _refuse_duplicate(bench, file.uri, path, arcfile, taken[arcfile])
-                problems.append(f"{file.uri}: {problem}")
-                continue
+        try:
+            header = _read_frame(bench, file, taken)
+        except (FrameError, ArchiveError) as err:
+            # it went or changed since it was indexed: the next look into the archive tells
+            problems.append(f"{file.uri}: {err}")
+            continue
+        if isinstance(header, str):
+            problems.append(f"{file.uri}: {header}")
+            continue
+        arcfile = str(header.keys["ARCFILE"])
         folder = bench.data(instrument).headers(date)
         write_text(folder / f"{arcfile.removesuffix('.fits')}.hdr", header.text)
         loaded.append((file, header))
     with bench.store.write() as session:
         for file, header in loaded:
             _keep_frame(session, file, header, instrument, date)
+    for _, header in loaded:
+        # pixels that were fetched from an earlier version of the file are fetched anew when they are needed
+        (bench.data(instrument).raw(date) / str(header.keys["ARCFILE"])).unlink(missing_ok=True)
     return problems
+
+
+def _read_frame(bench: Workbench, file: ArchiveFile, taken: dict[str, str]) -> FileHeader | str:
+    """Read the headers of a file; if another file has its ARCFILE, return why it is refused."""
+    with bench.archive.header_file(file.uri) as path:
+        header = read_header(path)
+        arcfile = str(header.keys["ARCFILE"])
+        owner = taken.setdefault(arcfile, file.uri)
+        if owner == file.uri:
+            return header
+        try:
+            return _refuse_duplicate(bench, file.uri, path, arcfile, owner)
+        except ArchiveError:
+            # the file that had this ARCFILE has been moved or renamed in the archive: this is it now
+            taken[arcfile] = file.uri
+            return header
 
 
 def _keep_frame(

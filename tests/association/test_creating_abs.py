@@ -305,3 +305,58 @@ def test_the_eight_real_efosc2_frames_make_eight_abs(tmp_path, real_data):
         ("SKY_FLAT", "V#641"),
         ("SKY_FLAT", "i#705"),
     ]
+
+
+def test_a_dark_with_too_few_frames_is_no_virtual_calibration(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    create(bench)
+    darks = template(bench, "DARK")
+    fresh = simulated_workbench(tmp_path / "few")
+    hide(fresh, darks[2:])
+    result = create(fresh)
+    flats = abs_of(fresh, "FLAT_TWILIGHT")
+    assert {flat.completeness for flat in flats} == {"INCOMPLETE"}
+    assert not any(flat.calibrations for flat in flats)
+    assert {flat.name for flat in flats} < set(result.incomplete)
+
+
+def test_frames_that_come_late_do_not_make_too_few_enough(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    create(bench)
+    darks = template(bench, "DARK")
+    fresh = simulated_workbench(tmp_path / "few")
+    late = hide(fresh, darks[1:])
+    create(fresh)
+    late[0][0].write_bytes(late[0][1])
+    create(fresh)
+    few = next(ab for ab in abs_of(fresh, "DARK") if ab.name.startswith(darks[0][:-5]))
+    assert (len(few.inputs), few.completeness) == (2, "INCOMPLETE")
+    assert few.missing[0]["why"] == "2 of at least 3 raw frames"
+
+
+def test_a_first_frame_that_comes_last_joins_the_ab_of_its_template(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    create(bench)
+    darks = template(bench, "DARK")
+    fresh = simulated_workbench(tmp_path / "late")
+    late = hide(fresh, darks[:1])
+    create(fresh)
+    late[0][0].write_bytes(late[0][1])
+    create(fresh)
+    assert len(abs_of(fresh, "DARK")) == 3
+    (ab,) = [ab for ab in abs_of(fresh, "DARK") if ab.name.startswith(darks[1][:-5])]
+    assert [item.tag for item in ab.inputs] == ["DARK"] * 5
+
+
+def test_texts_that_a_killed_call_left_out_are_written_by_the_next(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    create(bench)
+    folder = bench.data("hawki").logs(NIGHT)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in list(folder.iterdir())[:4]:
+        path.unlink()
+    create(bench)
+    create(bench)
+    assert {path.name for path in folder.glob("*.alog")} == {
+        name for name in before if name.endswith(".alog")
+    }

@@ -174,3 +174,51 @@ def test_no_file_stays_open(tmp_path):
     load(bench)
     held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()}
     assert not [path for path in held if path.endswith(".fits")]
+
+
+def test_a_file_that_goes_between_two_looks_holds_nothing_else_up(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    scan_archive(bench)
+    gone = sorted((bench.settings.archive_path / "raw" / NIGHT.isoformat()).iterdir())[0]
+    gone.unlink()
+    result = load_headers(bench, "hawki", NIGHT)
+    assert (result.n_new, len(result.problems)) == (38, 1)
+    assert gone.name in result.problems[0]
+
+
+def test_a_file_that_was_renamed_in_the_archive_is_still_the_same_frame(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    path = sorted((bench.settings.archive_path / "raw" / NIGHT.isoformat()).iterdir())[0]
+    path.rename(path.with_name("renamed.fits"))
+    load(bench)
+    assert len(frames(bench)) == 39
+    assert [frame.uri for frame in frames(bench) if "renamed" in frame.uri] == [f"{NIGHT}/renamed.fits"]
+    load(bench)
+
+
+def test_pixels_of_a_file_that_was_replaced_are_fetched_anew(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    first = frames(bench)[0]
+    local = bench.data("hawki").raw(NIGHT) / first.arcfile
+    local.parent.mkdir(parents=True, exist_ok=True)
+    local.write_bytes(b"pixels of the old version")
+    source = bench.settings.archive_path / "raw" / first.uri
+    content = source.read_bytes()
+    source.unlink()
+    source.write_bytes(content)
+    load(bench)
+    assert not local.exists()
+
+
+def test_an_arcfile_that_is_no_fits_name_is_refused(tmp_path):
+    from astropy.io import fits
+
+    bench = simulated_workbench(tmp_path)
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    with fits.open(sorted(folder.iterdir())[0]) as hdus:
+        hdus[0].header["ARCFILE"] = "evil.html"
+        hdus.writeto(folder / "evil.fits")
+    load(bench)
+    assert "does not end with .fits" in problems(bench)["evil.fits"]
