@@ -177,6 +177,7 @@ def add_ab(
         "mjd_obs": mjd_at(hours, date),
         "mjd_obs_mod": mjd_at(hours, date),
         "prod_root": f"r.{root}",
+        "report_path": f"data/{INSTRUMENT}/plots/{date}/{root}.html",
         "created_at": utc_now(),
         "updated_at": utc_now(),
         **values,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,7 @@ from qcbench.certification.decisions import Scope, Verdict
 from qcbench.core.dates import iso_ut, parse_date, utc_now
 from qcbench.core.errors import DecisionError, QcbenchError
 from qcbench.core.identity import current_user
+from qcbench.core.logs import get_logger
 from qcbench.core.settings import find_workbench
 from qcbench.workbench import Workbench, open_workbench
 
@@ -296,21 +298,27 @@ class CertifyApp:
         self._worker.start()
 
     def _run_distribution(self, instrument: str, date: dt.date) -> None:
+        problem = self._distribution_problem(instrument, date)
+        self.actions.busy = False
+        self._head(busy=False)
+        self.refresh()
+        if problem:
+            self._say("nok", problem)
+        else:
+            self._say("ok", f"{instrument.upper()} {date}: all that was certified is in the archive")
+
+    def _distribution_problem(self, instrument: str, date: dt.date) -> str:
+        """Distribute; return what went wrong, in words, or an empty text."""
         steps = waiting_steps()
         try:
             for steps in run_distribution(self.bench, instrument, date):
                 self._head(steps=[view.as_state(step) for step in steps])
         except QcbenchError as err:
-            self._say("nok", str(err))
-        finally:
-            self.actions.busy = False
-            self._head(busy=False)
-            self.refresh()
-            failed = [step for step in steps if step.state == "failed"]
-            for step in failed[:1]:
-                self._say("nok", f"{step.name}: {step.text}")
-            if not failed:
-                self._say("ok", f"{instrument.upper()} {date}: all that was certified is in the archive")
+            return str(err)
+        except Exception as err:  # noqa: BLE001 (the end of a thread: nobody else would tell the person)
+            get_logger().error("the distribution broke off", traceback=traceback.format_exc())
+            return f"an unexpected error: {type(err).__name__}: {err}"
+        return next((f"{step.name}: {step.text}" for step in steps if step.state == "failed"), "")
 
     # small things
 

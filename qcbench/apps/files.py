@@ -6,8 +6,10 @@ needs, and nothing that could send something away.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
 from pathlib import Path
+from urllib.parse import quote
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
@@ -16,8 +18,10 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 CERTIFY = "apps/certify.ipynb"
-TEXTS = ("logs", "listings", "headers")
-SERVED = ("plots", "static", "raw", "calib", "product", *TEXTS)
+OWN = ("plots", "static", "listings")
+SERVED = ("raw", "calib", "product", "headers", "logs", *OWN)
+_TEXTS = (".hdr", ".ab", ".alog", ".log")
+_MONITOR = re.compile(r"status_\d{4}-\d{2}-\d{2}\.html")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: blob:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
@@ -43,10 +47,28 @@ class ReportHandler(AuthenticatedFileHandler):
         await _done(super().head(path))
 
     def get_content_type(self) -> str:
-        """Logs, ABs and headers are text, whatever their names end with; frames are to be kept, not shown."""
-        own: str = super().get_content_type()
-        is_text = self.path_args[0].split("/")[1] in TEXTS and own == "application/octet-stream"
-        return "text/plain; charset=UTF-8" if is_text else own
+        """Only pages that qcbench makes are pages; what archives and recipes have named is text or is kept."""
+        if self._is_own():
+            own: str = super().get_content_type()
+            return own
+        return "text/plain; charset=UTF-8" if self._is_text() else "application/octet-stream"
+
+    def set_headers(self) -> None:
+        """Let no browser guess the type, and have what is not ours saved instead of shown."""
+        super().set_headers()
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if not self._is_own():
+            way = "inline" if self._is_text() else "attachment"
+            name = quote(self.path_args[0].rsplit("/", 1)[-1])
+            self.set_header("Content-Disposition", f"{way}; filename*=UTF-8''{name}")
+
+    def _is_own(self) -> bool:
+        parts = self.path_args[0].split("/")
+        is_monitor = parts[1] == "logs" and _MONITOR.fullmatch(parts[-1]) is not None
+        return parts[1] in OWN or is_monitor
+
+    def _is_text(self) -> bool:
+        return self.path_args[0].endswith(_TEXTS)
 
     def _check(self, path: str) -> None:
         parts = path.split("/")

@@ -109,7 +109,7 @@ def queue_row(item: QueueItem, *, with_date: bool) -> QueueRow:
         tag=item.tag,
         tag_kind=_TAG_KINDS.get(item.tag, "none"),
         brief=_brief(item),
-        why=item.why if item.last_decision is None else f"{_brief(item)} — {item.why}",
+        why=item.why if item.tag != DECIDED else f"{_brief(item)} — {item.why}",
         age=age(item.age),
         taken=taken,
         search=" ".join(words).lower(),
@@ -138,7 +138,7 @@ def score_of(count: ScoreCount, *, failed: bool, long: bool = False) -> Mark:
 
 def _brief(item: QueueItem) -> str:
     last = item.last_decision
-    if last is not None:
+    if last is not None and item.tag == DECIDED:
         return f"{last.verdict} by {last.by}" + (f": {last.comment}" if last.comment else "")
     return item.brief if len(item.brief) <= _BRIEF_LENGTH else f"{item.brief[: _BRIEF_LENGTH - 1]}…"
 

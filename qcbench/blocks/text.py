@@ -50,6 +50,13 @@ class BlockFile:
         return dict(self.fields).get(qualifier, "")
 
 
+def _process_status(ab: AssociationBlock) -> str:
+    """Return how the processing ended; a decision does not change that."""
+    if ab.state == ABState.REJECTED and (ab.reason or not ab.attempts):
+        return "FAILED" if ab.reason else "CREATED"
+    return PROCESS_STATUS.get(ABState(ab.state), "SUCCESSFUL")
+
+
 def block_of(ab: AssociationBlock) -> BlockFile:
     """Return the text form's content of an AB as it is now."""
     keys = ab.keys
@@ -65,7 +72,7 @@ def block_of(ab: AssociationBlock) -> BlockFile:
         "AB_NAME": ab.name,
         "AB_EVENT": ab.event,
         "COMPLETENESS": ab.completeness,
-        "PROCESS_STATUS": PROCESS_STATUS.get(ABState(ab.state), "SUCCESSFUL"),
+        "PROCESS_STATUS": _process_status(ab),
         "OBS_PROG_ID": keys.get("OBS.PROG.ID", ""),
         "OBS_ID": keys.get("OBS.ID", ""),
         "MJD-OBS": f"{ab.mjd_obs:.8f}",

@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.7 and 5.5.5.
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import or_, select
@@ -13,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from qcbench.certification.policy import review_reason
 from qcbench.certification.queue import QueueItem
-from qcbench.certification.rejection import TOOL, unknown_ab, withdraw
+from qcbench.certification.rejection import TOOL, rejected_calibrations, unknown_ab, withdraw
 from qcbench.core.dates import parse_date, utc_now
 from qcbench.core.errors import DecisionError, NotFoundError
+from qcbench.core.paths import safe_name
 from qcbench.core.settings import CertificationSection
 from qcbench.store import (
     ABState,
@@ -35,6 +37,7 @@ Scope = Literal["product", "raw"]
 CommentKind = Literal["frame", "product", "ab", "date"]
 AUTOMATIC = "AUTO"
 _DECIDED = (ABState.CERTIFIED, ABState.REJECTED)
+_RECOVERABLE = (ABState.MOVED, ABState.RENAMED)
 
 
 def decide(
@@ -49,14 +52,15 @@ def decide(
 ) -> Decision:
     """Certify or reject an AB.
 
-    The same decision given again by the same person adds nothing.
+    The same decision given again by the same person adds nothing, as long as it is in force. An AB whose products
+    are on their way to the archive can be rejected only if the file of one is lost.
 
     Parameters
     ----------
     by : str
         Who decides: a proven identity, never what somebody typed in.
     comment : str
-        Why; a rejection needs one, and so does the certification of a red AB.
+        Why; a rejection needs one, and so does the certification of an AB that is red or used a rejected calibration.
     scope : {"product", "raw"}
         What is rejected: the products, whose virtual calibrations stay, or the raw frames too, for which a hide
         request is noted.
@@ -82,12 +86,12 @@ def decide(
     with bench.store.write() as session:
         ab = _lock(session, ab_name)
         last = ab.decisions[-1] if ab.decisions else None
-        if last is not None and _same(last, wanted):
+        if last is not None and _in_force(ab, last) and _same(last, wanted):
             return last
         if shown is not None:
             _refuse_if_changed(ab, last, shown)
         wanted.policy = _policy(ab, bench.settings.certification)
-        _check(ab, wanted)
+        _check(bench, session, ab, wanted)
         wanted.ab_id = ab.id
         session.add(wanted)
         _apply(session, ab, wanted)
@@ -193,44 +197,70 @@ def _same(last: Decision, wanted: Decision) -> bool:
     )
 
 
+def _in_force(ab: AssociationBlock, last: Decision) -> bool:
+    """Tell whether the AB is where its last decision has put it: since then it may have been processed again."""
+    return ab.state == last.verdict or (last.verdict == "certified" and ABState(ab.state) in DISTRIBUTED)
+
+
 def _policy(ab: AssociationBlock, settings: CertificationSection) -> str:
-    """Return why the AB was offered: what the first decision says, since later ones only follow it."""
-    if ab.decisions:
-        return ab.decisions[0].policy
+    """Return why the AB was offered; a decision that only follows another one says the same as that."""
+    if ab.decisions and (ABState(ab.state) in _DECIDED or ABState(ab.state) in DISTRIBUTED):
+        return ab.decisions[-1].policy
     if ab.state == ABState.CREATED:
         return "incomplete"
     return review_reason(ab, settings) or ab.review or "green"
 
 
-def _check(ab: AssociationBlock, wanted: Decision) -> None:
+def _check(bench: Workbench, session: Session, ab: AssociationBlock, wanted: Decision) -> None:
     state = ABState(ab.state)
     if wanted.verdict not in _DECIDED:
         raise DecisionError(f"{ab.name}: '{wanted.verdict}' is no decision. Say certified or rejected")
     if not wanted.by:
         raise DecisionError(f"{ab.name}: a decision needs somebody who takes it")
     if state in DISTRIBUTED:
-        raise DecisionError(
-            f"{ab.name}: its products were moved already (it is {state}), the decision can't change any more. "
-            f"Add a comment to the AB instead"
-        )
-    rejectable_unmade = wanted.verdict == "rejected" and state == ABState.CREATED
-    if state not in TO_REVIEW and state not in _DECIDED and not rejectable_unmade:
+        _check_moved(bench, ab, wanted)
+    rejectable = wanted.verdict == "rejected" and state in (ABState.CREATED, *_RECOVERABLE)
+    if state not in TO_REVIEW and state not in _DECIDED and not rejectable:
         raise DecisionError(f"{ab.name}: it is {state}, not scored yet. Process and score it, then decide")
     if wanted.verdict == "certified":
-        _check_certification(ab, wanted)
+        _check_certification(session, ab, wanted)
     elif not wanted.comment:
         raise DecisionError(f"{ab.name}: a rejection needs a comment. Say what is wrong and call again")
 
 
-def _check_certification(ab: AssociationBlock, wanted: Decision) -> None:
+def _check_moved(bench: Workbench, ab: AssociationBlock, wanted: Decision) -> None:
+    """Refuse to decide on an AB whose products were moved, but for the rejection of one that lost a file."""
+    lost = [
+        product for product in ab.products if product.location == "calib" and _is_lost(bench, ab, product)
+    ]
+    if wanted.verdict != "rejected" or ab.state not in _RECOVERABLE or not lost:
+        raise DecisionError(
+            f"{ab.name}: its products were moved already (it is {ab.state}), the decision can't change any more. "
+            f"Add a comment to the AB instead"
+        )
+    archived = [product.file_name for product in ab.products if product.location == "archive"]
+    if archived:
+        raise DecisionError(
+            f"{ab.name}: {', '.join(archived)} is in the archive already and can't be taken back. Restore "
+            f"{lost[0].file_name} and call ingest-products again"
+        )
+
+
+def _is_lost(bench: Workbench, ab: AssociationBlock, product: Product) -> bool:
+    """Tell whether a moved product is under neither of its names; a renaming that was killed has given the second."""
+    folder = bench.data(ab.instrument).calib(ab.dfo_date)
+    places = (bench.tree.root / Path(product.path or product.pipefile), folder / safe_name(product.file_name))
+    return not any(place.exists() for place in places)
+
+
+def _check_certification(session: Session, ab: AssociationBlock, wanted: Decision) -> None:
     if wanted.scope == "raw":
         raise DecisionError(
             f"{ab.name}: only a rejection can be of the raw frames. Leave the scope 'product'"
         )
     if wanted.policy in ("failed", "incomplete") or ab.state == ABState.FAILED:
         raise DecisionError(
-            f"{ab.name}: it has no products that could be certified ({ab.reason or ab.state}). Reject it, or process "
-            f"it again"
+            f"{ab.name}: it has no products that could be certified ({ab.reason or ab.state}). {_way_out(ab)}"
         )
     if wanted.policy == "red" and not wanted.comment:
         raise DecisionError(
@@ -238,13 +268,24 @@ def _check_certification(ab: AssociationBlock, wanted: Decision) -> None:
         )
     made = [product for product in ab.products if product.location == "product"]
     if ab.state == ABState.REJECTED and not made:
+        raise DecisionError(f"{ab.name}: its products were purged after the rejection. {_way_out(ab)}")
+    tainted = rejected_calibrations(session, [ab.id]).get(ab.id)
+    if tainted and ab.state != ABState.REJECTED and not wanted.comment:
         raise DecisionError(
-            f"{ab.name}: its products were purged after the rejection. Process it again to certify it"
+            f"{ab.name}: {tainted}; its certification needs a comment. Say why it is good all the same and call again"
         )
 
 
+def _way_out(ab: AssociationBlock) -> str:
+    """Say what can be done with an AB that has no products to be certified."""
+    if ab.state == ABState.REJECTED and ab.decisions and ab.decisions[-1].scope == "raw":
+        return "Its raw frames were rejected too: it stays rejected"
+    again = f"rocess it again: qcbench process-ab -a {ab.name} --again"
+    return f"P{again}" if ab.state == ABState.REJECTED else f"Reject it, or p{again}"
+
+
 def _apply(session: Session, ab: AssociationBlock, decision: Decision) -> None:
-    first = ABState(ab.state) not in _DECIDED
+    first = ABState(ab.state) in OPEN_STATES | TO_REVIEW
     if ab.state != decision.verdict:
         message = f"{decision.verdict} by {decision.by}: {decision.comment}".removesuffix(": ")
         advance(session, ab, ABState(decision.verdict), TOOL, message)

@@ -16,7 +16,7 @@ from qcbench.store import ABState, AssociationBlock
 def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str | None:
     """Say why a person has to see an AB: failed, red, unscored, sampled or manual.
 
-    None means that it may be certified automatically. The sample of green ABs depends on their names and the seed
+    None means that it may be certified automatically: green, with a report to show for it. The sample of green ABs depends on their names and the seed
     of the workbench alone, so that it is the same in every call.
     """
     if ab.state == ABState.FAILED:
@@ -26,7 +26,7 @@ def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str |
         return "red"
     if not count.n_scored:
         return "unscored"
-    if not settings.auto:
+    if not settings.auto or ab.report_path is None:
         return "manual"
     return "sampled" if _drawn(ab.name, settings.sample_seed) < settings.sample_fraction else None
 
@@ -42,6 +42,8 @@ def explain(ab: AssociationBlock, tag: str, settings: CertificationSection) -> s
     green = all_green(ab)
     if tag == "sampled":
         return f"{green}; it was drawn for the sample of {settings.sample_fraction:.0%}"
+    if ab.report_path is None:
+        return f"{green}; its QC report could not be made"
     return f"{green}; automatic certification is switched off"
 
 
@@ -54,6 +56,8 @@ def brief(ab: AssociationBlock, tag: str, settings: CertificationSection) -> str
         return f"{worst.detector} {_direction(worst)} {worst.label}"
     if tag == "sampled":
         return f"{settings.sample_fraction:.0%} of the green"
+    if tag == "manual" and ab.report_path is None:
+        return "its QC report could not be made"
     return {"unscored": "no limits in force", "manual": "all are reviewed"}.get(tag, tag)
 
 

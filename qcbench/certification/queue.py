@@ -83,11 +83,13 @@ def queue(
             if tag is None and ABState(ab.state) in TO_REVIEW:
                 continue
             why = explain(ab, tag, settings) if tag else all_green(ab)
-            if ab.id in tainted and tag in ("manual", "sampled"):
-                why = tainted[ab.id]
             waits = ABState(ab.state) in TO_REVIEW
             shown = tag if waits and tag else DECIDED
-            few = why if ab.id in tainted else brief(ab, shown, settings)
+            few = brief(ab, shown, settings)
+            if ab.id in tainted:
+                green = tag in ("manual", "sampled", None)
+                why = tainted[ab.id] if green else f"{why}. {tainted[ab.id]}"
+                few = why if green else few
             items.append(_item(ab, shown, why, few, now - time_of_mjd(end or ab.mjd_obs)))
     return sorted(items, key=_order)
 

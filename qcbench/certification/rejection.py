@@ -1,6 +1,7 @@
 """What a rejection does to other ABs, and what it would do.
 
-A rejected product is never used again: ABs that wait lose it and are associated anew, ABs that used it say so.
+A rejected product is never used again: ABs that wait lose it and are associated anew, ABs that used it say so and,
+until their own products are moved, wait for a person.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import groupby
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from qcbench.core.errors import NotFoundError
-from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, advance, record_event
+from qcbench.store import ABCalibration, ABState, AssociationBlock, Event, Product, advance, record_event
 from qcbench.workbench import Workbench
 
 TOOL = "certify-products"
+USED_REJECTED = "used_rejected"
 _WAITING = (ABState.CREATED, ABState.QUEUED)
 
 
@@ -46,7 +48,7 @@ def unknown_ab(ab_name: str) -> NotFoundError:
 
 
 def withdraw(session: Session, rejected: AssociationBlock) -> None:
-    """Take the products of a rejected AB from the ABs that wait, and warn on those that used them."""
+    """Take the products of a rejected AB from the ABs that wait; those that used them are warned of and reviewed."""
     uses = session.scalars(
         select(ABCalibration)
         .join(ABCalibration.product)
@@ -62,18 +64,18 @@ def withdraw(session: Session, rejected: AssociationBlock) -> None:
         if ABState(own[0].ab.state) in _WAITING:
             _take_away(session, own, rejected)
         elif any(use.role == "MCALIB" for use in own) and own[0].ab.state != ABState.REJECTED:
-            record_event(
-                session,
-                TOOL,
-                "used_rejected",
-                f"{own[0].product.file_name} ({own[0].tag}) of {rejected.name} was rejected after it had been used",
-                ab=own[0].ab,
-                level="warning",
-            )
+            _warn(session, next(use for use in own if use.role == "MCALIB"), rejected)
 
 
 def rejected_calibrations(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
-    """Say for each of some ABs that was processed with a rejected calibration which one it was."""
+    """Say for each of some ABs that was processed with a rejected calibration which one it was.
+
+    One that was made anew since its rejection counts too, as long as its user was not processed again.
+    """
+    return _rejected_meanwhile(session, ab_ids) | _rejected_now(session, ab_ids)
+
+
+def _rejected_now(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
     owner = aliased(AssociationBlock)
     rows = session.execute(
         select(ABCalibration.ab_id, Product.pipefile, owner.name)
@@ -87,6 +89,33 @@ def rejected_calibrations(session: Session, ab_ids: Collection[int]) -> dict[int
         .order_by(ABCalibration.position.desc())
     )
     return {ab_id: f"It used {file} of {name}, which was rejected" for ab_id, file, name in rows}
+
+
+def _rejected_meanwhile(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
+    run = aliased(Event)
+    last_run = (
+        select(func.coalesce(func.max(run.id), 0))
+        .where(run.ab_name == AssociationBlock.name, run.flag == f"ab_{ABState.PROCESSING}")
+        .correlate(AssociationBlock)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(AssociationBlock.id, Event.message)
+        .join(Event, Event.ab_name == AssociationBlock.name)
+        .where(AssociationBlock.id.in_(ab_ids), Event.flag == USED_REJECTED, Event.id > last_run)
+        .order_by(Event.id)
+    )
+    return {ab_id: message for ab_id, message in rows}  # noqa: C416 (a row is not a pair to the type checker)
+
+
+def _warn(session: Session, use: ABCalibration, rejected: AssociationBlock) -> None:
+    """Say that an AB used a product that is rejected now; a certification of it is withdrawn."""
+    user = use.ab
+    what = f"{use.product.file_name} ({use.tag}) of {rejected.name} was rejected after it had been used"
+    record_event(session, TOOL, USED_REJECTED, what, ab=user, level="warning")
+    if user.state == ABState.CERTIFIED:
+        user.review = "manual"
+        advance(session, user, ABState.SCORED, TOOL, f"to be reviewed again: {what}", level="warning")
 
 
 def _users_of(session: Session, level: Collection[int]) -> dict[int, tuple[float, str]]:

@@ -115,6 +115,12 @@ class AuditError(QcbenchError):
     exit_code = 13
 
 
+class WaitingError(QcbenchError):
+    """An AB can't be processed yet: what it needs is not there; it stays in the queue."""
+
+    exit_code = 15
+
+
 class ReportError(QcbenchError):
     """A QC report could not be made."""
 

@@ -5,6 +5,7 @@ A lock goes with its process: a killed command leaves nothing that blocks the ne
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,12 @@ def exclusive(
 
 def process_identity() -> str:
     """Return ``host:pid:start`` of this process; unlike the number alone it is never given out again."""
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> str:
+    """Return ``host:pid:start`` of a process that runs, or has ended and was not waited for."""
+    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.2f}"
 
 
 def is_alive(identity: str) -> bool:

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session, joinedload
 
 from qcbench.core.dates import dfo_date, mjd_of
 from qcbench.core.progress import progress_bar
-from qcbench.store import AssociationBlock, Product, record_event
+from qcbench.store import AssociationBlock, Product, record_lasting
 from qcbench.workbench import Workbench
 
 TOOL = "audit"
 
 
 def audit(bench: Workbench, instrument: str | None = None, date: dt.date | None = None) -> list[str]:
-    """Compare archive and database; return the differences in words, and note each as an event.
+    """Compare archive and database; return the differences in words, and note new ones as events.
 
     Every ingested product has to be in the archive with its SHA-256, read from the bytes that are there, and the
     archive must not hold a product that the database does not know as ingested.
@@ -42,13 +42,29 @@ def audit(bench: Workbench, instrument: str | None = None, date: dt.date | None 
             f"ingest-products again; if it stays, find out who put it there"
         )
         differences.append((problem, None))
-    if differences:
-        with bench.store.write() as session:
-            for problem, ab in differences:
-                record_event(
-                    session, TOOL, "audit", problem, ab=ab, instrument=instrument, date=date, level="error"
-                )
+    _note(bench, differences, instrument, date)
     return [problem for problem, _ in differences]
+
+
+def _note(
+    bench: Workbench,
+    differences: list[tuple[str, AssociationBlock | None]],
+    instrument: str | None,
+    date: dt.date | None,
+) -> None:
+    """Add an event for each AB with differences, and one for what belongs to none."""
+    found: dict[str, list[str]] = {}
+    owners: dict[str, AssociationBlock | None] = {}
+    for problem, ab in differences:
+        name = ab.name if ab else ""
+        owners[name] = ab
+        found.setdefault(name, []).append(problem)
+    if not found:
+        return
+    with bench.store.write() as session:
+        for name, problems in found.items():
+            text = "; ".join(problems)
+            record_lasting(session, TOOL, "audit", text, ab=owners[name], instrument=instrument, date=date)
 
 
 def _ingested(session: Session, instrument: str | None, date: dt.date | None) -> dict[str, Product]:

@@ -10,13 +10,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from qcbench.core.files import remove_leftovers, write_error
 from qcbench.distribution.moving import delete_purged
 from qcbench.distribution.nights import Night, is_stuck
-from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, record_event
+from qcbench.store import (
+    ABCalibration,
+    ABState,
+    ArchiveFile,
+    AssociationBlock,
+    Frame,
+    Product,
+    record_event,
+)
 from qcbench.store.states import DISTRIBUTED, OPEN_STATES, TO_REVIEW
 from qcbench.workbench import Workbench
 
@@ -48,7 +56,7 @@ class NightStatistics:
 
 @dataclass(frozen=True)
 class FinishResult:
-    """Whether this call finished the night; if not, what waits for whom, a line for each AB.
+    """Whether this call finished the night; if not, what waits for whom: files, then a line for each AB.
 
     `deleted` counts files.
     """
@@ -64,7 +72,7 @@ def finish_night(
 ) -> FinishResult:
     """Finish a date: purge its certification area, and the raw files if they are not kept; count its ABs.
 
-    Nothing is done while an AB is open, undecided, or not ingested.
+    Nothing is done while a file of the archive is not loaded, or an AB is open, undecided, or not ingested.
 
     Parameters
     ----------
@@ -88,10 +96,35 @@ def finish_night(
 
 
 def _waiting(night: Night, session: Session) -> Iterator[str]:
+    unloaded = _n_unloaded(night, session)
+    if unloaded:
+        files = "1 file of the archive waits" if unloaded == 1 else f"{unloaded} files of the archive wait"
+        yield (
+            f"{night.date}: {files} to be loaded. Call qcbench auto-daily, or qcbench data-loader -t h -d "
+            f"{night.date}"
+        )
     abs_of_night = [ab for ab in night.blocks(session) if ABState(ab.state) not in _ENDS]
     blockers = _blockers(session, [ab.id for ab in abs_of_night])
     for ab in abs_of_night:
         yield f"{ab.name}: {_why(ab, blockers.get(ab.id, []))}"
+
+
+def _n_unloaded(night: Night, session: Session) -> int:
+    """Count the usable files of the date that are indexed, but not loaded as they are now.
+
+    A file whose frame came from another place is none of them: it was moved inside the archive.
+    """
+    same_file = (Frame.uri == ArchiveFile.uri) & (Frame.stamp == ArchiveFile.stamp)
+    moved = (Frame.arcfile == ArchiveFile.arcfile) & (Frame.uri != ArchiveFile.uri)
+    count = session.scalar(
+        select(func.count()).where(
+            ArchiveFile.instrument == night.instrument,
+            ArchiveFile.dfo_date == night.date,
+            ArchiveFile.problem.is_(None),
+            ~exists().where(same_file | moved),
+        )
+    )
+    return count or 0
 
 
 def _why(ab: AssociationBlock, blockers: Iterable[str]) -> str:
@@ -171,10 +204,11 @@ def _count(night: Night, session: Session) -> NightStatistics:
         .where(AssociationBlock.id.in_([ab.id for ab in blocks]))
         .options(selectinload(AssociationBlock.decisions))
     ).all()
-    endings = {ab.id: {decision.policy for decision in ab.decisions} for ab in decided}
+    # of an AB that was processed again the last decision counts
+    endings = {ab.id: ab.decisions[-1].policy for ab in decided if ab.decisions}
     states = [ABState(ab.state) for ab in blocks]
-    failed = sum("failed" in endings[ab.id] for ab in blocks)
-    never_run = sum("incomplete" in endings[ab.id] for ab in blocks)
+    failed = sum(endings.get(ab.id) == "failed" for ab in blocks)
+    never_run = sum(endings.get(ab.id) == "incomplete" for ab in blocks)
     return NightStatistics(
         created=len(blocks),
         successful=len(blocks) - failed - never_run,

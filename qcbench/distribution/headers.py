@@ -13,6 +13,7 @@ from qcbench.core.errors import FrameError
 from qcbench.core.files import atomic
 
 _WHEN = "set at ingestion"
+_REMEDY = "Restore it, then ingest again; or delete it and reject its AB"
 
 
 def write_names(path: Path, *, origfile: str, arcfile: str) -> None:
@@ -34,11 +35,11 @@ def write_names(path: Path, *, origfile: str, arcfile: str) -> None:
         try:
             hdus = fits.open(path, memmap=False, do_not_scale_image_data=True, disable_image_compression=True)
         except FileNotFoundError as err:
-            raise FrameError(path, "there is no such file", "Restore it, then ingest again") from err
-        except (OSError, VerifyError, ValueError) as err:
             raise FrameError(
-                path, f"not a readable FITS file ({err})", "Reject it or process it again"
+                path, "there is no such file", "Restore it, then ingest again, or reject its AB"
             ) from err
+        except (OSError, VerifyError, ValueError) as err:
+            raise FrameError(path, f"not a readable FITS file ({err})", _REMEDY) from err
         with hdus:
             _set(path, hdus, origfile, arcfile)
             with atomic(path) as tmp:
@@ -53,4 +54,4 @@ def _set(path: Path, hdus: fits.HDUList, origfile: str, arcfile: str) -> None:
             hdu.add_datasum(when=_WHEN)
             hdu.add_checksum(when=_WHEN, override_datasum=True)
     except (OSError, VerifyError, ValueError, TypeError) as err:
-        raise FrameError(path, f"its header or pixels can't be read ({err})", "Process it again") from err
+        raise FrameError(path, f"its header or pixels can't be read ({err})", _REMEDY) from err

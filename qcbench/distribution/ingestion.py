@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +21,7 @@ from qcbench.core.files import sha256
 from qcbench.core.progress import progress_bar
 from qcbench.distribution.headers import write_names
 from qcbench.distribution.nights import Mode, Night
-from qcbench.store import ABState, AssociationBlock, Product, advance, record_event
+from qcbench.store import ABState, AssociationBlock, Product, advance, record_lasting
 from qcbench.workbench import Workbench
 
 TOOL = "ingest-products"
@@ -103,35 +105,50 @@ def _taken(session: Session, prefix: str) -> set[str]:
 
 
 def _send(night: Night, archive: Archive, ab: AssociationBlock) -> _Outcome:
-    """Write the names into the products of an AB and bring them into the archive."""
+    """Write the names into the products of an AB and bring them into the archive.
+
+    None goes in while the file of another one is lost or damaged: the AB could not be rejected any more.
+    """
     outcome = _Outcome()
+    ready: list[tuple[Product, str]] = []
     for product in to_ingest(night, ab):
+        if product.dp_id is not None:  # else renamed since the ids were fixed: the next call takes it
+            with _noted(outcome, ab, night.path_of(product)):
+                ready.append((product, _prepare(night.path_of(product), product, product.dp_id)))
+    for product, digest in [] if outcome.problems else ready:
         path = night.path_of(product)
-        if product.dp_id is None:  # renamed since the ids were fixed: the next call takes it
-            continue
-        try:
-            write_names(path, origfile=product.file_name, arcfile=product.dp_id)
-            digest = sha256(path)
-            archive.ingest(product.dp_id, path, digest)
+        with _noted(outcome, ab, path):
+            archive.ingest(str(product.dp_id), path, digest)
             outcome.sums[product.id] = digest
-        except QcbenchError as err:
-            outcome.problems.append((ab.name, str(err)))
-        except OSError as err:
-            outcome.problems.append(
-                (ab.name, str(FrameError(path, f"can't be ingested ({err})", "Call again")))
-            )
     return outcome
+
+
+def _prepare(path: Path, product: Product, dp_id: str) -> str:
+    """Write the names into the file of a product; return its SHA-256."""
+    write_names(path, origfile=product.file_name, arcfile=dp_id)
+    return sha256(path)
+
+
+@contextmanager
+def _noted(outcome: _Outcome, ab: AssociationBlock, path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into a problem of its AB."""
+    try:
+        yield
+    except QcbenchError as err:
+        outcome.problems.append((ab.name, str(err)))
+    except OSError as err:
+        outcome.problems.append((ab.name, str(FrameError(path, f"can't be ingested ({err})", "Call again"))))
 
 
 def _commit(night: Night, ab_name: str, outcome: _Outcome) -> bool:
     """Note what went in; tell whether all of the AB is in now."""
     with night.bench.store.write() as session:
-        ab = night.lock(session, ab_name)
+        ab = night.whole_block(session, ab_name, lock=True)
         for product in ab.products:
             if product.id in outcome.sums:
                 product.location, product.sha256 = "archive", outcome.sums[product.id]
-        for _, problem in outcome.problems:
-            record_event(session, TOOL, "ingest_failed", problem, ab=ab, level="error")
+        if outcome.problems:
+            record_lasting(session, TOOL, "ingest_failed", "; ".join(p for _, p in outcome.problems), ab=ab)
         if ab.state != ABState.RENAMED or to_ingest(night, ab):
             return False
         advance(session, ab, ABState.INGESTED, TOOL)

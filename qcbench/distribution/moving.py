@@ -44,6 +44,7 @@ def move_products(bench: Workbench, instrument: str, date: dt.date, mode: Mode =
     moved, problems = [], []
     for name in night.names({ABState.CERTIFIED, ABState.REJECTED}):
         try:
+            _bring(night, name)
             with bench.store.write() as session:
                 if _settle(night, session, name):
                     moved.append(name)
@@ -62,17 +63,36 @@ def delete_purged(night: Night) -> tuple[str, ...]:
     deleted = []
     with night.bench.store.write() as session:
         for product in _gone(night, session):
-            # the second one: a move that was killed, and then its AB was rejected
-            for path in (night.path_of(product), night.calib / safe_name(product.pipefile)):
+            # the others: a move or a renaming that was killed, and then its AB was rejected
+            names = {product.pipefile, product.file_name}
+            for path in (night.path_of(product), *(night.calib / safe_name(name) for name in names)):
                 _unlink(path)
             product.path = None
             deleted.append(product.pipefile)
     return tuple(deleted)
 
 
+def _bring(night: Night, name: str) -> None:
+    """Move the files of a certified AB before the database says so: the copy of large ones locks out nobody.
+
+    Who rejects the AB meanwhile has the files deleted at their new place.
+    """
+    with night.bench.store.read() as session:
+        ab = night.whole_block(session, name)
+        to_move = [item for item in ab.products if item.location == "product"]
+    if ab.state == ABState.CERTIFIED:
+        for product in to_move:
+            if night.rule(product).keep:
+                night.relocate(product, _place(night, product))
+
+
+def _place(night: Night, product: Product) -> Path:
+    return night.calib / safe_name(product.pipefile)
+
+
 def _settle(night: Night, session: Session, name: str) -> bool:
     """Handle one AB; tell whether it was moved. Its state is read again, for somebody may have decided anew."""
-    ab = night.lock(session, name)
+    ab = night.whole_block(session, name, lock=True)
     if ab.state == ABState.CERTIFIED:
         for product in ab.products:
             if product.location == "product":
@@ -92,8 +112,9 @@ def _move(night: Night, product: Product) -> None:
     if not night.rule(product).keep:
         product.location = "purged"
         return
-    night.relocate(product, night.calib / safe_name(product.pipefile))
-    product.location = "calib"
+    target = _place(night, product)
+    night.relocate(product, target)
+    product.path, product.location = str(target), "calib"
 
 
 def _mark_rejected(ab: AssociationBlock) -> None:

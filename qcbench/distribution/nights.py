@@ -24,6 +24,7 @@ from qcbench.store import (
     Event,
     Product,
     record_event,
+    record_lasting,
 )
 from qcbench.workbench import Workbench
 
@@ -64,7 +65,7 @@ class Night:
         return self.bench.tree.root / (product.path or product.pipefile)
 
     def relocate(self, product: Product, target: Path) -> None:
-        """Move the file of a product, where that was not done already.
+        """Move the file of a product, where that was not done already; the caller notes its new path.
 
         Raises
         ------
@@ -75,9 +76,10 @@ class Night:
         """
         source = self.path_of(product)
         if not source.exists() and not target.exists():
-            raise FrameError(source, "the file of this product is gone", "Restore it, then call again")
+            raise FrameError(
+                source, "the file of this product is gone", "Restore it or reject its AB, then call again"
+            )
         move_file(source, target)
-        product.path = str(target)
 
     def rule(self, product: Product) -> NameRule:
         """Return how a product is named, kept and archived.
@@ -122,15 +124,10 @@ class Night:
         )
         return list(session.scalars(query))
 
-    def lock(self, session: Session, ab_name: str) -> AssociationBlock:
-        """Read an AB, with all that its text form holds, for a change in this transaction."""
-        query = (
-            select(AssociationBlock)
-            .where(AssociationBlock.name == ab_name)
-            .options(*_whole_block())
-            .with_for_update()
-        )
-        return session.scalars(query).one()
+    def whole_block(self, session: Session, ab_name: str, *, lock: bool = False) -> AssociationBlock:
+        """Read an AB with all that its text form holds; with `lock` for a change in this transaction."""
+        query = select(AssociationBlock).where(AssociationBlock.name == ab_name).options(*_whole_block())
+        return session.scalars(query.with_for_update() if lock else query).one()
 
     def flag_when_complete(
         self, session: Session, tool: str, flag: str, reached: ABState, changes: Iterable[str]
@@ -164,10 +161,10 @@ class Night:
         return found or 0
 
     def record_failure(self, tool: str, flag: str, ab_name: str, err: QcbenchError) -> None:
-        """Note that an AB could not be handled; the others go on."""
+        """Note, once, that an AB could not be handled; the others go on."""
         with self.bench.store.write() as session:
             ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == ab_name)).one()
-            record_event(session, tool, flag, str(err), ab=ab, level="error")
+            record_lasting(session, tool, flag, str(err), ab=ab)
 
 
 def _whole_block() -> tuple[ORMOption, ...]:

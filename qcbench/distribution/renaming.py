@@ -76,11 +76,13 @@ def _plan(night: Night, plan_file: Path, *, fix: bool) -> tuple[Rename, ...]:
 
 
 def _carry_out(night: Night, session: Session, name: str) -> bool:
-    ab = night.lock(session, name)
+    ab = night.whole_block(session, name, lock=True)
     named = [product for product in ab.products if product.location == "calib"]
     if ab.state != ABState.MOVED or any(product.final_name is None for product in named):
         return False
     for product in named:
-        night.relocate(product, night.calib / safe_name(product.file_name))
+        target = night.calib / safe_name(product.file_name)
+        night.relocate(product, target)
+        product.path = str(target)
     advance(session, ab, ABState.RENAMED, TOOL)
     return True

@@ -45,6 +45,9 @@ def update_abs(bench: Workbench, instrument: str, date: dt.date, mode: Mode = "C
                 )
             if "VIRTUAL" in now:
                 virtual.append(ab.name)
-            write_block(ab, night.logs)
         night.flag_when_complete(session, TOOL, "cal_Updated", ABState.RENAMED, _CHANGES)
+    with bench.store.read() as session:
+        # each call writes all of them: a call that was killed before is made up for
+        for ab in night.whole_blocks(session):
+            write_block(ab, night.logs)
     return UpdateResult(tuple(updated), tuple(virtual))

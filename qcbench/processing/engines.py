@@ -10,13 +10,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 from qcbench.core.errors import RecipeError
+from qcbench.core.locks import identity_of, is_alive
 from qcbench.instruments import EngineChoice, InstrumentPack
+
+RUNNING = "recipe.pid"
 
 
 @dataclass(frozen=True)
@@ -135,25 +139,40 @@ def run_process(
         Exit code (negative: killed by that signal; None: by the time limit), and seconds.
     """
     start = time.monotonic()
+    running = cwd / RUNNING
     with log.open("wb") as stream, subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
         env={**os.environ, **env}, start_new_session=True,
     ) as process:  # fmt: skip
         try:
+            running.write_text(identity_of(process.pid))
             code: int | None = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            _kill_group(process)
+            _kill_group(process.pid)
     return code, time.monotonic() - start
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the process group: also children of a recipe that ended."""
+def end_abandoned(work_dir: Path) -> None:
+    """Kill the recipe that still runs in a working directory whose owner was killed, with its children."""
+    running = work_dir / RUNNING
+    identity = running.read_text() if running.is_file() else ""
+    if identity and is_alive(identity):
+        _kill_group(int(identity.split(":")[1]))
+
+
+def _kill_group(pid: int) -> None:
+    """Kill what is left of a process group: also children of a recipe that ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _signal_name(number: int) -> str:
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def describe_exit(code: int | None, timeout_s: float, detail: str) -> str | None:
@@ -163,5 +182,5 @@ def describe_exit(code: int | None, timeout_s: float, detail: str) -> str | None
     if code is None:
         return f"the recipe ran longer than {timeout_s:g} s and was killed"
     if code < 0:
-        return f"the recipe crashed ({signal.Signals(-code).name})"
+        return f"the recipe crashed ({_signal_name(-code)})"
     return f"the recipe ended with code {code}" + (f": {detail}" if detail else "")

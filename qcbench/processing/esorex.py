@@ -12,7 +12,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from qcbench.core.files import write_text
+from qcbench.core.files import make_folder, write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, run_process
 
 # "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
@@ -39,26 +39,32 @@ class EsorexEngine:
 
     def run(self, job: RecipeJob) -> RecipeResult:
         """Run a recipe; the products are those that EsoRex lists."""
-        sof = job.work_dir / "input.sof"
-        write_text(sof, "".join(f"{path} {tag}\n" for path, tag in job.sof))
-        listed = job.work_dir / "products.json"
+        sof = "".join(f"{_linked(job, path)} {tag}\n" for path, tag in job.sof)
+        write_text(job.work_dir / "input.sof", sof)
         command = [
             "esorex",
             f"--recipe-dir={plugin_folder(job.recipe)}",
-            f"--output-dir={job.output_dir}",
-            f"--log-dir={job.work_dir}",
-            f"--products-sof={listed}",
+            f"--output-dir={job.output_dir.relative_to(job.work_dir)}",
+            "--log-dir=.",
+            "--products-sof=products.json",
             "--check-sof-exist=TRUE",
             job.recipe,
             *(f"--{name}={_text(value)}" for name, value in job.parameters.items()),
-            str(sof),
+            "input.sof",
         ]
         code, seconds = run_process(
             command, cwd=job.work_dir, log=job.log, timeout_s=job.timeout_s, env={"OMP_NUM_THREADS": "1"}
         )
         reason = describe_exit(code, job.timeout_s, root_cause(job.log))
-        products = () if reason else read_products(listed, job.output_dir)
+        products = () if reason else read_products(job.work_dir / "products.json", job.output_dir)
         return RecipeResult(-1 if code is None else code, reason, products, seconds)
+
+
+def _linked(job: RecipeJob, path: Path) -> str:
+    """Link an input into the working directory: a set of frames can't hold a path with a blank."""
+    folder = make_folder(job.work_dir / "input")
+    (folder / path.name).symlink_to(path)
+    return f"{folder.name}/{path.name}"
 
 
 @cache

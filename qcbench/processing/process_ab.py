@@ -6,33 +6,47 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 5.8.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from astropy.io import fits
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from qcbench.archive import fetch_missing
 from qcbench.blocks import block_of, print_block
-from qcbench.core.errors import ArchiveError, FrameError, NotFoundError, QcbenchError, RecipeError
+from qcbench.core.errors import (
+    ArchiveError,
+    DecisionError,
+    FileWriteError,
+    FrameError,
+    NotFoundError,
+    QcbenchError,
+    RecipeError,
+    WaitingError,
+)
 from qcbench.core.files import (
     copy_file,
     free_mb,
     make_folder,
     move_file,
-    sha256,
     write_error,
     write_text,
 )
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
-from qcbench.fits import Value, check_frame, read_header
-from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, choose_engine, load_engines
+from qcbench.fits import check_frame, read_header
+from qcbench.processing.engines import (
+    Engine,
+    RecipeJob,
+    RecipeResult,
+    choose_engine,
+    end_abandoned,
+    load_engines,
+)
+from qcbench.processing.products import keep, positions, tell
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Product, advance
 from qcbench.workbench import Workbench
 
@@ -73,32 +87,56 @@ def process_ab(
         There is no such AB.
     TransitionError
         It is not in a state from which it can be processed.
+    WaitingError
+        A calibration that it needs is not there yet: it stays in the queue.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     """
+    _check_disk(bench)
     ab = _claim(bench, ab_name, again=again)
     # a folder for this attempt alone: a recipe whose parent was killed may still write into its own
     work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
-            return _process(bench, ab, work, engines or load_engines())
-        except (FrameError, ArchiveError, RecipeError) as err:
-            return _failed(bench, ab, str(err), None, 0.0)
-        except QcbenchError as err:
-            _release(bench, ab_name, str(err))
-            raise
-        except OSError as err:
-            problem = write_error(Path(str(err.filename or work)), err)
-            _release(bench, ab_name, str(problem))
-            raise problem from err
+            result = _attempt(bench, ab, work, engines or load_engines())
         finally:
             shutil.rmtree(work, ignore_errors=True)
+        _write_text(bench, ab.name)
+    return result
+
+
+def _attempt(
+    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine]
+) -> ProcessResult:
+    """Process an AB that is claimed: its own failures fail it, those of the machine put it back to the queue."""
+    try:
+        return _process(bench, ab, work, engines)
+    except (FrameError, ArchiveError, RecipeError) as err:
+        return _failed(bench, ab, str(err))
+    except QcbenchError as err:
+        _release(bench, ab.name, str(err))
+        raise
+    except OSError as err:
+        problem = write_error(Path(str(err.filename or work)), err)
+        _release(bench, ab.name, str(problem))
+        raise problem from err
+    except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
+        get_logger().error("unexpected error", tool=TOOL, exc_info=True)
+        return _failed(bench, ab, f"an unexpected error: {type(err).__name__}: {err}")
+
+
+def _check_disk(bench: Workbench) -> None:
+    free, needed = free_mb(bench.settings.root), bench.settings.processing.min_free_mb
+    if free < needed:
+        raise FileWriteError(
+            f"only {free:.0f} MiB are free below {bench.settings.root}, {needed:.0f} are wanted "
+            "(processing.min_free_mb). Free space and call again"
+        )
 
 
 def recover_interrupted(bench: Workbench) -> list[str]:
     """Put ABs back to the queue whose process was killed; return their names."""
-    names: list[str] = []
-    abandoned: list[str] = []
+    names = []
     with bench.store.write() as session:
         query = select(AssociationBlock).where(AssociationBlock.state == ABState.PROCESSING)
         for ab in session.scalars(query):
@@ -114,11 +152,19 @@ def recover_interrupted(bench: Workbench) -> list[str]:
                 ab.claim = None
                 ab.attempts -= 1
                 names.append(ab.name)
-                abandoned.append(ab.root_name)
-    for folder in bench.tree.work.iterdir():
-        if folder.name.rpartition("-")[0] in abandoned:
-            shutil.rmtree(folder, ignore_errors=True)
+    _clear_work(bench)
     return names
+
+
+def _clear_work(bench: Workbench) -> None:
+    """End recipes whose owner was killed, and remove the working folders that nobody uses."""
+    with bench.store.read() as session:
+        processing = select(AssociationBlock.name).where(AssociationBlock.state == ABState.PROCESSING)
+        used = {name.removesuffix(".ab") for name in session.scalars(processing)}
+    for folder in bench.tree.work.iterdir():
+        if folder.name.rpartition("-")[0] not in used:
+            end_abandoned(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
@@ -130,14 +176,25 @@ def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
             raise NotFoundError(
                 f"{ab_name}: there is no such AB. qcbench get-status-ab lists those of a date"
             )
-        if again and ab.state == ABState.FAILED:
-            advance(session, ab, ABState.QUEUED, TOOL, "somebody asked to process it again")
-            ab.review = None
+        if again:
+            _requeue(session, ab)
         advance(session, ab, ABState.PROCESSING, TOOL)
         ab.claim = process_identity()
         ab.attempts += 1
         ab.reason = None
         return ab
+
+
+def _requeue(session: Session, ab: AssociationBlock) -> None:
+    """Put an AB that failed, or whose products were rejected, back to the queue because somebody asks for it."""
+    last = ab.decisions[-1] if ab.decisions else None
+    if ab.state == ABState.REJECTED and last is not None and last.scope == "raw":
+        raise DecisionError(
+            f"{ab.name}: its raw frames were rejected by {last.by}; they are not processed again"
+        )
+    if ab.state in (ABState.FAILED, ABState.REJECTED):
+        advance(session, ab, ABState.QUEUED, TOOL, "somebody asked to process it again")
+        ab.review = ab.report_path = None
 
 
 def _release(bench: Workbench, ab_name: str, why: str) -> None:
@@ -154,12 +211,6 @@ def _process(
     if ab.completeness != "COMPLETE":
         missing = "; ".join(item["why"] for item in ab.missing if item["required"])
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
-    free, needed = free_mb(bench.settings.root), bench.settings.processing.min_free_mb
-    if free < needed:
-        raise QcbenchError(
-            f"only {free:.0f} MiB are free below {bench.settings.root}, {needed:.0f} are wanted "
-            "(processing.min_free_mb). Free space and call again"
-        )
     pack = bench.pack(ab.instrument)
     raw = _fetch_raw(bench, ab)
     _check_raw(raw, pack.instrument.required_keys)
@@ -173,7 +224,7 @@ def _process(
         ab_name=ab.name,
         recipe=choice.recipe,
         instrument_recipe=ab.recipe,
-        sof=(*raw, *_masters(ab)),
+        sof=(*raw, *_masters(bench, ab)),
         parameters=choice.parameters,
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
@@ -181,11 +232,11 @@ def _process(
         timeout_s=timeout,
     )
     result = engine.run(job)
-    log = bench.data(ab.instrument).logs(ab.dfo_date) / f"{ab.prod_root}.log"
+    log = _log_of(bench, ab)
     copy_file(job.log, log)
     reason = result.reason or _incomplete(ab, result)
     if reason:
-        return _failed(bench, ab, reason, engine.name, result.seconds, log)
+        return _failed(bench, ab, reason, engine.name, result.seconds)
     return _succeeded(bench, ab, engine.name, passed_over, result, log)
 
 
@@ -217,16 +268,19 @@ def _smallest_side(path: Path) -> int:
     return min((min(hdu.shape) for hdu in read_header(path).hdus if hdu.is_image and hdu.shape), default=0)
 
 
-def _masters(ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
+def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
+    """Return the calibrations where they are now: they may have been moved since the AB was claimed."""
+    wanted = {item.product_id: item.tag for item in ab.calibrations}
+    with bench.store.read() as session:
+        products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
     masters = []
-    for item in ab.calibrations:
-        path = Path(item.product.path) if item.product.path else None
-        if path is None or not path.is_file():
-            raise RecipeError(
-                f"{item.product.file_name} ({item.tag}) is not there yet, or not any more. "
+    for product in products:
+        if product.path is None or not Path(product.path).is_file():
+            raise WaitingError(
+                f"{product.file_name} ({wanted[product.id]}) is not there yet, or not any more. "
                 "Process the AB that makes it, then call again"
             )
-        masters.append((path, item.tag))
+        masters.append((Path(product.path), wanted[product.id]))
     return tuple(masters)
 
 
@@ -248,91 +302,38 @@ def _succeeded(
     """Put the products into the certification area, then tell the database, in one transaction."""
     area = bench.data(ab.instrument).product(ab.raw_type, ab.dfo_date)
     kept = [
-        _keep(ab, position, category, move_file(path, area / f"{ab.prod_root}_{position:04d}.fits"))
-        for position, (path, category) in sorted(_positions(bench, ab, result).items())
+        keep(ab, position, category, move_file(path, area / f"{ab.prod_root}_{position:04d}.fits"))
+        for position, (path, category) in sorted(positions(bench, ab, result).items())
     ]
     with bench.store.write() as session:
         ab = session.scalars(
             select(AssociationBlock).where(AssociationBlock.id == ab.id).options(*_LOADED)
         ).one()
         for facts in kept:
-            _tell(ab, facts)
+            tell(ab, facts)
         _end(ab, engine, result.seconds, log)
         text = f"{len(kept)} products by {engine} in {result.seconds:.1f} s"
         advance(session, ab, ABState.PROCESSED, TOOL, text + (f" ({passed_over})" if passed_over else ""))
-    _write_text(bench, ab)
     return ProcessResult(ab.name, True, None, engine, result.seconds)
 
 
-def _positions(bench: Workbench, ab: AssociationBlock, result: RecipeResult) -> dict[int, tuple[Path, str]]:
-    """Give the products that the pack has a name for their positions: those that the rules predict come first."""
-    names = bench.pack(ab.instrument).names
-    expected = {
-        product.pro_catg: product.position for product in ab.products if product.location == "virtual"
-    }
-    positions: dict[int, tuple[Path, str]] = {}
-    extra = []
-    for path, category in sorted(result.products, key=lambda item: (item[1], item[0].name)):
-        if category in expected:
-            positions[expected.pop(category)] = path, category
-        elif category in names and path.is_file():
-            extra.append((path, category))
-    return positions | dict(enumerate(extra, len(positions)))
-
-
-@dataclass(frozen=True)
-class _ProductFacts:
-    position: int
-    category: str
-    path: Path
-    sha256: str
-    data_hash: str
-    keys: dict[str, Value]
-
-
-def _keep(ab: AssociationBlock, position: int, category: str, path: Path) -> _ProductFacts:
-    keys = {**ab.keys, **read_header(path).keys}
-    return _ProductFacts(position, category, path, sha256(path), data_hash(path), keys)
-
-
-def _tell(ab: AssociationBlock, facts: _ProductFacts) -> None:
-    product = next((item for item in ab.products if item.position == facts.position), None)
-    if product is None:
-        product = Product(instrument=ab.instrument, position=facts.position, mjd_obs=ab.mjd_obs)
-        ab.products.append(product)
-    product.pro_catg, product.pipefile, product.path = facts.category, facts.path.name, str(facts.path)
-    product.location, product.sha256, product.data_hash = "product", facts.sha256, facts.data_hash
-    product.keys = facts.keys
-
-
-def data_hash(path: Path) -> str:
-    """Return a SHA-256 of the data of all HDUs, without headers: the same pixels, the same hash."""
-    digest = hashlib.sha256()
-    with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
-        for hdu in hdus:
-            if hdu.data is not None:
-                digest.update(hdu.data.tobytes())
-    return digest.hexdigest()
-
-
 def _failed(
-    bench: Workbench,
-    ab: AssociationBlock,
-    reason: str,
-    engine: str | None,
-    seconds: float,
-    log: Path | None = None,
+    bench: Workbench, ab: AssociationBlock, reason: str, engine: str | None = None, seconds: float = 0.0
 ) -> ProcessResult:
+    log = _log_of(bench, ab)
     with bench.store.write() as session:
         ab = session.scalars(
             select(AssociationBlock).where(AssociationBlock.id == ab.id).options(*_LOADED)
         ).one()
         ab.reason = reason
-        _end(ab, engine, seconds, log)
+        _end(ab, engine, seconds, log if log.is_file() else None)
         advance(session, ab, ABState.FAILED, TOOL, reason, level="error")
     get_logger().error(reason, tool=TOOL)
-    _write_text(bench, ab)
     return ProcessResult(ab.name, False, reason, engine, seconds)
+
+
+def _log_of(bench: Workbench, ab: AssociationBlock) -> Path:
+    return bench.data(ab.instrument).logs(ab.dfo_date) / f"{ab.prod_root}.log"
 
 
 def _end(ab: AssociationBlock, engine: str | None, seconds: float, log: Path | None) -> None:
@@ -340,5 +341,7 @@ def _end(ab: AssociationBlock, engine: str | None, seconds: float, log: Path | N
     ab.log_path = str(log) if log else None
 
 
-def _write_text(bench: Workbench, ab: AssociationBlock) -> None:
-    write_text(bench.data(ab.instrument).logs(ab.dfo_date) / ab.name, print_block(block_of(ab)))
+def _write_text(bench: Workbench, ab_name: str) -> None:
+    with bench.store.read() as session:
+        ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == ab_name)).one()
+        write_text(bench.data(ab.instrument).logs(ab.dfo_date) / ab.name, print_block(block_of(ab)))

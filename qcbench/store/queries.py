@@ -22,7 +22,7 @@ from qcbench.store.models import (
     Product,
     Score,
 )
-from qcbench.store.states import OPEN_STATES, ABState
+from qcbench.store.states import ABState
 
 CERTIFIED_LOCATIONS = ("calib", "archive")
 
@@ -63,11 +63,6 @@ class ABSummary:
     def root_name(self) -> str:
         """The name without the ending ``.ab``."""
         return self.name.removesuffix(".ab")
-
-    @property
-    def is_open(self) -> bool:
-        """The automatic part has not come to its end with it."""
-        return self.state in OPEN_STATES
 
 
 def find_ab(session: Session, name: str, *, whole: bool = False) -> AssociationBlock:

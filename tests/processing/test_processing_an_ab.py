@@ -6,15 +6,18 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from astropy.io import fits
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from qcbench.association import create_abs, load_headers, scan_archive
-from qcbench.core.errors import FileWriteError, NotFoundError, TransitionError
+from qcbench.certification import decide
+from qcbench.core.errors import DecisionError, FileWriteError, NotFoundError, TransitionError, WaitingError
 from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.store import ABState, AssociationBlock, Event
@@ -111,16 +114,14 @@ def test_a_flat_is_processed_with_the_dark_of_its_cascade(tmp_path):
     flat = ab_of(bench, "FLAT_TWILIGHT")
     (parent,) = tasks[flat.name].parents
     assert parent == ab_of(bench, "DARK", "DIT10 NDIT1").name
-    early = process_ab(bench, flat.name)
-    assert not early.ok
-    assert "is not there yet" in early.reason
+    with pytest.raises(WaitingError, match="is not there yet"):
+        process_ab(bench, flat.name)
+    assert state_of(bench, flat.name) == "queued"
     assert process_ab(bench, parent).ok
-    other = next(name for name, task in tasks.items() if task.parents and name != flat.name)
-    late = process_ab(bench, other)
+    late = process_ab(bench, flat.name)
     assert late.ok, late.reason
-    header = fits.getheader(
-        next(iter(bench.data("hawki").product("FLAT_TWILIGHT", NIGHT).glob(f"r.{other[:-3]}_0000.fits")))
-    )
+    folder = bench.data("hawki").product("FLAT_TWILIGHT", NIGHT)
+    header = fits.getheader(folder / f"r.{flat.root_name}_0000.fits")
     assert header["ESO PRO REC1 CAL1 CATG"] == "MASTER_DARK"
 
 
@@ -212,6 +213,80 @@ def test_a_frame_that_was_mended_in_the_archive_is_fetched_again(tmp_path):
     assert not process_ab(bench, dark.name).ok
     path.write_bytes(good)
     assert process_ab(bench, dark.name, again=True).ok
+
+
+def test_a_product_that_can_not_be_read_fails_its_ab(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+
+    def act(job: RecipeJob) -> RecipeResult:
+        path, category = write_product(job)
+        path.write_bytes(path.read_bytes()[:2900])
+        return RecipeResult(0, None, ((path, category),), 0.1)
+
+    result = process_ab(bench, dark.name, engines=engine(act))
+    assert not result.ok
+    assert state_of(bench, dark.name) == "failed"
+
+
+def test_an_error_that_nobody_foresaw_fails_one_ab_and_is_said(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+
+    def act(job: RecipeJob) -> RecipeResult:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    result = process_ab(bench, dark.name, engines=engine(act))
+    assert result.reason == "an unexpected error: ZeroDivisionError: nobody foresaw this"
+    assert state_of(bench, dark.name) == "failed"
+
+
+def test_rejected_products_are_made_again_where_the_raw_frames_are_good(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    decide(bench, dark.name, "rejected", by="ann", comment="a fault of the pipeline")
+    assert process_ab(bench, dark.name, again=True).ok
+    flat = ab_of(bench, "DETECTOR_NOISE")
+    process_ab(bench, flat.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    decide(bench, flat.name, "rejected", by="ann", comment="lamp off", scope="raw")
+    with pytest.raises(DecisionError, match="raw frames were rejected by ann"):
+        process_ab(bench, flat.name, again=True)
+
+
+def test_a_recipe_whose_owner_was_killed_is_ended(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from qcbench.workbench import open_workbench\n"
+        "from qcbench.processing import process_ab\n"
+        "from qcbench.processing.engines import run_process\n"
+        "class Slow:\n"
+        "    name = 'python'\n"
+        "    def problem(self, recipe): return None\n"
+        "    def run(self, job):\n"
+        "        print('running', flush=True)\n"
+        "        run_process(['sleep', '300'], cwd=job.work_dir, log=job.log, timeout_s=600, env={})\n"
+        "process_ab(open_workbench(Path(sys.argv[1]), os.environ), sys.argv[2], engines={'python': Slow()})\n"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path), dark.name], stdout=subprocess.PIPE, text=True
+    )
+    assert "running\n" in iter(owner.stdout.readline, "")
+    for _ in range(200):
+        found = list(bench.tree.work.glob("*/recipe.pid"))
+        if found and found[0].read_text():
+            break
+        time.sleep(0.05)
+    recipe = psutil.Process(int(found[0].read_text().split(":")[1]))
+    owner.kill()
+    owner.wait()
+    assert recipe.is_running()
+    assert recover_interrupted(bench) == [dark.name]
+    recipe.wait(10)
+    assert list(bench.tree.work.iterdir()) == []
 
 
 def test_products_without_a_name_in_the_pack_are_left_out(tmp_path):
