@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from qcbench.archive import Archive, open_archive
+from qcbench.archive import Archive, LocalArchive, open_archive
 from qcbench.core.errors import SettingsError, StoreError
+from qcbench.core.files import make_folder
 from qcbench.core.paths import DataTree, WorkbenchTree
 from qcbench.core.settings import Settings, load_settings, write_default_settings
 from qcbench.instruments import InstrumentPack, find_pack
@@ -91,7 +92,7 @@ def open_workbench(root: Path, environ: Mapping[str, str]) -> Workbench:
 
 
 def make_workbench(root: Path, instruments: tuple[str, ...], environ: Mapping[str, str]) -> Workbench:
-    """Make a workbench, or complete one: folders, settings file, database, QC1 tables.
+    """Make a workbench, or complete one: folders, also of a local archive, settings file, database, QC1 tables.
 
     What is there is kept: a settings file is never overwritten, a database is only brought to this version.
 
@@ -115,6 +116,8 @@ def make_workbench(root: Path, instruments: tuple[str, ...], environ: Mapping[st
         )
     bench = Workbench(settings, Store(settings.database_url))
     bench.tree.make(bench.instruments)
+    if isinstance(bench.archive, LocalArchive):
+        make_folder(bench.archive.raw)
     bench.store.upgrade()
     prepare_tables(bench)
     return bench

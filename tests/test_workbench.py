@@ -21,6 +21,7 @@ def test_a_new_workbench_has_folders_settings_database_and_tables(tmp_path: Path
     bench = open_workbench(tmp_path / "wb", {})
     assert bench.instruments == ("hawki", "efosc2")
     assert (bench.data("hawki").root / "raw").is_dir()
+    assert bench.archive.problem() is None
     with bench.store.connect() as connection:
         tables = set(inspect(connection).get_table_names())
     assert {"abs", "qc1_hawki_dark", "qc1_efosc2_bias"} <= tables
@@ -73,6 +74,7 @@ def test_a_file_in_the_place_of_the_folder_is_an_error_with_a_remedy(tmp_path: P
 def test_a_workbench_without_database_is_not_opened_and_leaves_no_file_open(tmp_path: Path) -> None:
     make_workbench(tmp_path, ("hawki",), {}).close()
     (tmp_path / "qcbench.db").unlink()
-    with pytest.raises(StoreError, match="qcbench init --upgrade"):
+    with pytest.raises(StoreError, match=r"file is missing.*qcbench init"):
         open_workbench(tmp_path, {})
+    assert not (tmp_path / "qcbench.db").exists()
     assert not any("qcbench.db" in file.path for file in psutil.Process().open_files())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import warnings
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from qcbench.core.resources import notebook, voila_app
 from qcbench.workbench import Workbench
 
 ADDRESS = "127.0.0.1"
+OWN_NOTEBOOK = "trending.ipynb"
 OWN = Path(__file__).with_name("jupyter")
 # A kernel whose page has gone is ended by the page itself; these are for pages that could not say so.
 CULL_IDLE_S = 300
@@ -43,6 +46,7 @@ def serve(bench: Workbench, *, port: int | None = None, open_browser: bool = Tru
     """
     chosen = _free_port() if port is None else _checked_port(port)
     put_notebooks(bench)
+    _hush_traitlets()
     os.environ.update(environment(bench, os.environ.get("JUPYTER_PATH", "")))
     server = ServerApp(config=configuration(bench, chosen, open_browser=open_browser))
     server.initialize(argv=[])
@@ -58,7 +62,7 @@ def put_notebooks(bench: Workbench) -> None:
     """Put the apps into the folder that is served; a notebook for the user's own work is put there once."""
     folder = make_folder(bench.tree.notebooks)
     write_bytes(make_folder(folder / "apps") / "certify.ipynb", voila_app("certify").read_bytes())
-    own = folder / "trending.ipynb"
+    own = folder / OWN_NOTEBOOK
     if not own.exists():
         write_bytes(own, notebook("trending").read_bytes())
 
@@ -72,6 +76,7 @@ def environment(bench: Workbench, jupyter_path: str) -> dict[str, str]:
 def configuration(bench: Workbench, port: int, *, open_browser: bool) -> Config:
     """Return the settings of the server: this machine only, with a token, and nothing from outside."""
     config = Config()
+    lab = bench.tree.monitor / "jupyter"
     config.ServerApp.ip = ADDRESS
     config.ServerApp.port = port
     config.ServerApp.port_retries = 0
@@ -94,11 +99,19 @@ def configuration(bench: Workbench, port: int, *, open_browser: bool) -> Config:
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.resources = {"qcbench_css": sheet_text()}
     config.VoilaConfiguration.page_config_hook = _without_mathjax
+    config.LabApp.user_settings_dir = str(lab / "settings")
+    config.LabApp.workspaces_dir = str(lab / "workspaces")
     config.LabApp.app_settings_dir = str(OWN / "lab" / "settings")
     config.LabApp.extension_manager = "readonly"
     config.LabApp.news_url = None
     config.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
     return config
+
+
+def _hush_traitlets() -> None:
+    """Silence what Voila makes loud when it is imported: deprecations in Jupyter's own code."""
+    import_module("voila")
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="traitlets")
 
 
 def _without_mathjax(page_config: dict[str, Any], *, base_url: str, **_unused: object) -> dict[str, Any]:
@@ -111,7 +124,7 @@ def _announce(server: ServerApp) -> None:
     base = f"http://{ADDRESS}:{server.port}"
     token = server.identity_provider.token
     click.echo(f"Certify:    {base}/qcbench/certify?token={token}")
-    click.echo(f"JupyterLab: {base}/lab?token={token}")
+    click.echo(f"JupyterLab: {base}/lab/tree/{OWN_NOTEBOOK}?token={token}")
     click.echo("Stop with Ctrl-C.")
 
 

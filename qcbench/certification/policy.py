@@ -16,8 +16,8 @@ from qcbench.store import ABState, AssociationBlock
 def review_reason(ab: AssociationBlock, settings: CertificationSection) -> str | None:
     """Say why a person has to see an AB: failed, red, unscored, sampled or manual.
 
-    None means that it may be certified automatically: green, with a report to show for it. The sample of green ABs depends on their names and the seed
-    of the workbench alone, so that it is the same in every call.
+    None means that it may be certified automatically: it is green, and there is a report of it. The sample of green
+    ABs depends on their names and the seed of the workbench alone, so that it is the same in every call.
     """
     if ab.state == ABState.FAILED:
         return "failed"

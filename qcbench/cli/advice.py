@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from qcbench.cli.output import count
@@ -20,7 +20,7 @@ def advice(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
     summaries = [summarize(bench, instrument, date) for instrument in instruments]
     with_data = [item for item in summaries if item.frames or item.abs]
     if not with_data:
-        return f"No frames of {date} were loaded: qcbench data-loader -t h -d {date}"
+        return _nothing_of(date)
     many = len(summaries) > 1
     return "\n".join(
         f"{item.instrument}: {next_step(item)}" if many else next_step(item) for item in with_data
@@ -29,31 +29,42 @@ def advice(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
 
 def next_step(item: DateSummary) -> str:
     """Say what to do next with a date of an instrument, the earliest stage first."""
-    date = item.date
-    ready = item.abs - item.incomplete - item.queued - item.processed - item.failed
-    unscored = item.processed - item.scored
-    undecided = item.scored - item.certified - item.rejected
-    if not item.abs:
-        return f"{count(item.frames, 'frame')} without ABs: qcbench create-ab -d {date} -m CALIB"
-    if ready or item.queued:
-        todo = count(ready + item.queued, "AB")
-        return f"{todo} to be processed: qcbench create-job -d {date} -m CALIB --run"
-    if unscored:
-        return f"{count(unscored, 'AB')} to be scored: qcbench auto-daily -d {date}"
-    if undecided + item.failed > item.to_review:
-        todo = count(undecided + item.failed, "AB")
-        return f"{todo} to be certified: qcbench certify-products -d {date} -m CALIB"
-    if item.to_review:
-        return review_line(item.to_review, date)
-    if item.certified > item.ingested:
-        todo = count(item.certified - item.ingested, "certified AB")
-        return f"{todo} to be archived: qcbench auto-daily --through ingested -d {date}"
-    if item.incomplete:
-        todo = f"{count(item.incomplete, 'AB')} incomplete"
-        return (
-            f"{todo}, see qcbench get-status-ab -d {date}; to try again: qcbench create-ab -d {date} -m CALIB"
-        )
-    return f"All ABs are done: qcbench finish-night -d {date}"
+    return next(_due(item), f"All ABs are done: qcbench finish-night -d {item.date}")
+
+
+def after_daily(items: Sequence[DateSummary]) -> str:
+    """Say what auto-daily left to do: all of it for each date, but one line for what waits for review."""
+    with_data = [item for item in items if item.frames or item.abs]
+    if not with_data:
+        dates = sorted({item.date for item in items})
+        texts = [f"There is nothing of {date}: the archive has no frames of it" for date in dates]
+        return "\n".join(texts) or review_line(0, None)
+    lines = [line for item in with_data for line in (*_to_certify(item), *_incomplete(item))]
+    dates_of_review = {item.date for item in with_data if item.to_review}
+    waiting = sum(item.to_review for item in with_data)
+    if waiting:
+        lines.append(review_line(waiting, dates_of_review.pop() if len(dates_of_review) == 1 else None))
+    lines += [line for item in with_data for line in _to_archive(item)]
+    return "\n".join(dict.fromkeys(lines)) or review_line(0, None)
+
+
+def before_distribution(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
+    """Say what keeps ABs of a date from being moved; empty if nothing does."""
+    from qcbench.workflow import summarize
+
+    items = [summarize(bench, instrument, date) for instrument in instruments]
+    undecided = [line for item in items for line in (*_to_certify(item), *_to_review(item))]
+    if undecided:
+        return "\n".join(dict.fromkeys(undecided))
+    return "" if any(item.certified for item in items) else advice(bench, (i.instrument for i in items), date)
+
+
+def _nothing_of(date: dt.date) -> str:
+    """Say that a date has no data, and how it gets some."""
+    return (
+        f"There is nothing of {date}: no frames were loaded and there are no ABs. "
+        f"If the archive has got frames of it: qcbench data-loader -t h -d {date}"
+    )
 
 
 def review_line(waiting: int, date: dt.date | None) -> str:
@@ -65,3 +76,44 @@ def review_line(waiting: int, date: dt.date | None) -> str:
     return (
         f"{count(waiting, 'AB')} {verb} for review: qcbench certify-products{where} --list, or qcbench serve"
     )
+
+
+def _due(item: DateSummary) -> Iterator[str]:
+    date = item.date
+    if not item.abs:
+        yield f"{count(item.frames, 'frame')} without ABs: qcbench create-ab -d {date} -m CALIB"
+    ready = item.abs - item.incomplete - item.processed - item.failed
+    if ready:
+        yield f"{count(ready, 'AB')} to be processed: qcbench create-job -d {date} -m CALIB --run"
+    unscored = item.processed - item.scored
+    if unscored:
+        yield f"{count(unscored, 'AB')} to be scored: qcbench auto-daily -d {date}"
+    yield from _to_certify(item)
+    yield from _to_review(item)
+    yield from _to_archive(item)
+    yield from _incomplete(item)
+
+
+def _to_certify(item: DateSummary) -> Iterator[str]:
+    # certification tags for review what it does not certify; a failed AB is for review by itself
+    untouched = item.scored - item.certified - item.rejected + item.failed - item.to_review
+    if untouched:
+        yield f"{count(untouched, 'AB')} to be certified: qcbench certify-products -d {item.date} -m CALIB"
+
+
+def _to_review(item: DateSummary) -> Iterator[str]:
+    if item.to_review:
+        yield review_line(item.to_review, item.date)
+
+
+def _to_archive(item: DateSummary) -> Iterator[str]:
+    if item.certified > item.ingested:
+        todo = count(item.certified - item.ingested, "certified AB")
+        yield f"{todo} to be archived: qcbench auto-daily --through ingested -d {item.date}"
+
+
+def _incomplete(item: DateSummary) -> Iterator[str]:
+    if item.incomplete:
+        verb = "lacks" if item.incomplete == 1 else "lack"
+        todo = f"{count(item.incomplete, 'AB')} {verb} calibrations or frames"
+        yield f"{todo}: qcbench get-status-ab -d {item.date} says which"

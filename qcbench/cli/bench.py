@@ -1,4 +1,4 @@
-"""Commands that make, examine, fill and show a workbench.
+"""Commands that make, examine, run and show a workbench.
 
 Stages are imported inside the commands, see `qcbench.cli.daily`.
 """
@@ -10,33 +10,30 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from shlex import quote
+from typing import Any
 
 import click
 
-from qcbench.cli.advice import advice, review_line
+from qcbench.cli.advice import advice, after_daily
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
-from qcbench.cli.output import Answer, Table, count, score_text
-from qcbench.cli.parameters import DfoDate, date_option
+from qcbench.cli.output import Answer, Table, count, program, score_text
+from qcbench.cli.parameters import date_option
 from qcbench.core.errors import AuditError
 
-if TYPE_CHECKING:
-    from qcbench.workflow.demo import DemoPlan
-
-DEMO_FOLDER = Path("demo-workbench")
 _DOCTOR_MARKS = {"ok": "✓", "warning": "▲", "missing": "✕"}
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @command("init", "qcbench init my-workbench --instrument hawki", "qcbench init my-workbench --upgrade")
-@click.argument("directory", metavar="[DIR]", required=False, type=_FOLDER)
+@click.argument("directory", metavar="[DIR]", required=False, type=FOLDER)
 @click.option(
     "--upgrade", is_flag=True, help="Only bring a workbench that is there to this version of qcbench."
 )
 @pass_invocation
 def init(invocation: Invocation, directory: Path | None, upgrade: bool) -> None:
-    """Make a workbench: settings, folders, database. Without --instrument it gets all that qcbench knows.
+    """Make a workbench in DIR: settings, folders, database. Without --instrument it gets all that qcbench knows.
 
     What is there is kept: settings are never overwritten, missing folders, tables and columns are added.
     """
@@ -53,7 +50,8 @@ def init(invocation: Invocation, directory: Path | None, upgrade: bool) -> None:
     names = invocation.named or (tuple(available_packs()) if is_new else ())
     bench = invocation.keep(make_workbench(root, names, os.environ))
     said = f"{root}: workbench of {', '.join(bench.instruments)}"
-    todo = f"Put raw frames into {bench.settings.archive_path / 'raw'}, then: qcbench -w {root} auto-daily"
+    then = f"{program()} -w {quote(str(root))} auto-daily"
+    todo = f"Put raw frames into {bench.settings.archive_path / 'raw'}, then: {then}"
     invocation.show(Answer(said=(said,), facts={"folder": root, "instruments": bench.instruments}, next=todo))
 
 
@@ -93,106 +91,16 @@ def doctor(invocation: Invocation) -> None:
         click.get_current_context().exit(1)
 
 
-@command(
-    "simulate",
-    "qcbench simulate --instrument hawki --nights 3 --start 2026-11-16 --seed 1 --window 256",
-    "qcbench simulate --instrument hawki --nights 1 --start 2026-11-19 --seed 1 --anomalies noise-jump:1 "
-    "--archive my-archive",
-)
-@click.option(
-    "--nights",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="DFO dates to observe.",
-)
-@click.option("--start", type=DfoDate(), required=True, metavar="DATE", help="First DFO date.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="The same seed, the same frames.",
-)
-@click.option(
-    "--window",
-    type=click.IntRange(min=16),
-    metavar="PIXELS",
-    help="Side of the part of each detector that is read.",
-)
-@click.option(
-    "--anomalies",
-    multiple=True,
-    metavar="NAME[:NIGHT[:TEMPLATE]]",
-    help="Something that goes wrong, counted from 1; can be given again, or several with commas. "
-    "An unknown name lists those that there are.",
-)
-@click.option(
-    "--archive", type=_FOLDER, metavar="DIR", help="Folder of the archive; without it that of the workbench."
-)
-@pass_invocation
-def simulate(
-    invocation: Invocation,
-    nights: int,
-    start: dt.date,
-    seed: int,
-    window: int | None,
-    anomalies: Sequence[str],
-    archive: Path | None,
-) -> None:
-    """Put the raw frames of simulated nights into an archive.
-
-    The truth behind them is written beside the archive.
-    """
-    from qcbench.core.paths import WorkbenchTree
-    from qcbench.core.progress import progress_bar
-    from qcbench.instruments import available_packs
-    from qcbench.simulate import simulate as observe
-
-    if archive is None:
-        settings = invocation.settings()
-        archive, site = settings.archive_path, WorkbenchTree(settings.root).config
-        names = invocation.named or settings.workbench.instruments
-    else:
-        names, site = invocation.named, None
-    if not names:
-        raise click.UsageError("--instrument NAME is needed with --archive")
-    packs = available_packs(site)
-    unknown = [name for name in names if name not in packs]
-    if unknown:
-        raise click.UsageError(f"there is no instrument '{unknown[0]}'; there is {', '.join(packs)}")
-    wanted = [part for text in anomalies for part in text.split(",")]
-    rows = []
-    with progress_bar(nights * len(names), "simulate") as advance:
-        for name in names:
-            result = observe(
-                packs[name] / "simulate.yaml",
-                archive,
-                nights=nights,
-                start=start,
-                seed=seed,
-                window=window,
-                anomalies=wanted,
-                progress=advance,
-            )
-            rows.append(
-                {"instrument": name, "frames": result.n_frames, "new": result.n_written,
-                 "templates": result.n_templates, "truth": result.truth}
-            )  # fmt: skip
-    columns = ("instrument", "frames", "new", "templates", "truth")
-    invocation.show(
-        Answer(tables=(Table("simulated", rows, columns),), next="Work on them: qcbench auto-daily")
-    )
-
-
 @command("get-status-ab", "qcbench get-status-ab -d 2026-11-19", "qcbench get-status-ab -d today --json")
 @date_option()
 @pass_invocation
 def get_status_ab(invocation: Invocation, date: dt.date) -> None:
-    """Show the ABs of a date with their states and scores, and write the AB monitor."""
+    """Show the ABs of a date with their states and scores, and write the AB monitor.
+
+    No page is written for a date that has neither frames nor ABs.
+    """
     from qcbench.monitors.ab_monitor import ab_monitor, ab_rows
+    from qcbench.workflow import summarize
 
     bench = invocation.open()
     names = invocation.instruments(bench)
@@ -204,8 +112,21 @@ def get_status_ab(invocation: Invocation, date: dt.date) -> None:
             rows.append(
                 {"instrument": name, **asdict(item), "score": score, "exec_s": item.t_exec, "note": note}
             )
-    pages = [{"instrument": name, "page": ab_monitor(bench, name, date)} for name in names]
-    columns = ("name", "raw_type", "setup", "completeness", "state", "exec_s", "score", "review", "decision", "note")
+    stand = [summarize(bench, name, date) for name in names]
+    with_data = [item.instrument for item in stand if item.frames or item.abs]
+    pages = [{"instrument": name, "page": ab_monitor(bench, name, date)} for name in with_data]
+    columns = (
+        "name",
+        "raw_type",
+        "setup",
+        "completeness",
+        "state",
+        "exec_s",
+        "score",
+        "review",
+        "decision",
+        "note",
+    )
     invocation.show(
         Answer(
             tables=(
@@ -252,7 +173,6 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
         for text in item.problems
     ]
     columns = tuple(rows[0]) if rows else ()
-    waiting = sum(item.summary.to_review for item in result.dates)
     invocation.show(
         Answer(
             tables=(
@@ -263,9 +183,7 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
                 Table("problems", problems, ("instrument", "date", "problem")),
                 Table("audit", [{"audit": text} for text in result.audit], ("audit",)),
             ),
-            next=_after_daily(
-                waiting, [item.summary.date for item in result.dates if item.summary.to_review]
-            ),
+            next=after_daily([item.summary for item in result.dates]),
         )
     )
     if result.audit:
@@ -276,98 +194,25 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
         click.get_current_context().exit(NOT_DONE)
 
 
-def _after_daily(waiting: int, dates: Sequence[dt.date]) -> str:
-    return review_line(waiting, dates[0] if len(set(dates)) == 1 else None)
-
-
 @command("serve", "qcbench serve", "qcbench serve my-workbench --port 8899 --no-browser")
-@click.argument("directory", metavar="[DIR]", required=False, type=_FOLDER)
+@click.argument("directory", metavar="[DIR]", required=False, type=FOLDER)
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port at localhost. Without it: a free one."
 )
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
 @pass_invocation
 def serve(invocation: Invocation, directory: Path | None, port: int | None, browser: bool) -> None:
-    """Serve review queue, reports and monitors at localhost. Ctrl-C ends it."""
+    """Serve review queue, reports and monitors at localhost. Ctrl-C ends it.
+
+    The workbench is that in DIR; without it, as all commands find it.
+    """
     invocation.folder = directory or invocation.folder
-    _serve(invocation, port, browser)
+    run_server(invocation, port, browser)
 
 
-def _serve(invocation: Invocation, port: int | None, browser: bool) -> None:
+def run_server(invocation: Invocation, port: int | None, browser: bool) -> None:
+    """Serve the workbench of a call until it is interrupted."""
     from qcbench.apps.serve import serve as run
 
     chosen = {} if port is None else {"port": port}
     run(invocation.open(), open_browser=browser, **chosen)
-
-
-@command("demo", "qcbench demo", "qcbench demo my-demo --window 128 --no-serve")
-@click.argument("directory", metavar="[DIR]", required=False, type=_FOLDER)
-@click.option("--nights", type=click.IntRange(min=1), metavar="N", help="Nights to simulate. Without it: 3.")
-@click.option(
-    "--window",
-    type=click.IntRange(min=64),
-    metavar="PIXELS",
-    help="Side of the detector window. Without it: 256.",
-)
-@click.option(
-    "--serve/--no-serve",
-    "served",
-    default=True,
-    show_default=True,
-    help="Serve the workbench afterwards; not with --json.",
-)
-@click.option(
-    "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port at localhost. Without it: a free one."
-)
-@click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
-@pass_invocation
-def demo(
-    invocation: Invocation,
-    directory: Path | None,
-    nights: int | None,
-    window: int | None,
-    served: bool,
-    port: int | None,
-    browser: bool,
-) -> None:
-    """Run the whole job on simulated nights, and serve the result.
-
-    Makes a workbench in DIR (demo-workbench).     Called again on the same folder, it goes on where it was.
-    """
-    from qcbench.core.logs import set_up_logging
-    from qcbench.core.paths import WorkbenchTree
-    from qcbench.workflow.demo import run_demo
-
-    invocation.folder = root = (directory or invocation.folder or DEMO_FOLDER).absolute()
-    set_up_logging(WorkbenchTree(root).monitor, verbose=invocation.verbose)
-    summary = run_demo(root, _simulate_plan, os.environ, nights=nights, window=window)
-    click.get_current_context().call_on_close(summary.bench.close)
-    dates = [item.summary.as_dict() for item in summary.daily.dates]
-    invocation.show(
-        Answer(
-            said=tuple(summary.lines()),
-            facts={"folder": root, "engines": dict(summary.engines), "unusable": summary.unusable},
-            tables=(Table("dates", dates, ()),),
-            next=f"Look at it: qcbench serve {root}",
-        )
-    )
-    if served and not invocation.as_json:
-        _serve(invocation, port, browser)
-
-
-def _simulate_plan(archive: Path, plan: DemoPlan) -> object:
-    from qcbench.core.progress import progress_bar
-    from qcbench.instruments import available_packs
-    from qcbench.simulate import simulate as observe
-
-    with progress_bar(plan.nights, "simulate") as advance:
-        return observe(
-            available_packs()[plan.instrument] / "simulate.yaml",
-            archive,
-            nights=plan.nights,
-            start=plan.start,
-            seed=plan.seed,
-            window=plan.window,
-            anomalies=plan.anomalies,
-            progress=advance,
-        )

@@ -15,7 +15,7 @@ from qcbench.cli.advice import advice
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, count, score_text
-from qcbench.cli.parameters import ab_option, date_option, mode_option
+from qcbench.cli.parameters import ab_option, date_option, known_ab, mode_option
 
 _MARKS = {0: "✓", 1: "✕", None: "–"}
 
@@ -190,6 +190,7 @@ def process_ab(invocation: Invocation, ab: str, again: bool) -> None:
     from qcbench.processing import recover_interrupted
 
     bench = invocation.open()
+    known_ab(bench, ab)
     recover_interrupted(bench)
     result = process(bench, ab, again=again)
     if result.ok:
@@ -209,15 +210,13 @@ def process_ab(invocation: Invocation, ab: str, again: bool) -> None:
 def process_qc(invocation: Invocation, ab: str) -> None:
     """Measure a processed AB, score it, and make its QC report."""
     from qcbench.reports import process_qc as run_qc
-    from qcbench.store.queries import find_ab
 
     bench = invocation.open()
+    block = known_ab(bench, ab)
     result = run_qc(bench, ab)
     said = [f"{ab}: {result.state}, score {result.score}"]
     said += [f"Report: {result.report}"] if result.report else []
     said += [f"Problem: {result.problem}"] if result.problem else []
-    with bench.store.read() as session:
-        block = find_ab(session, ab)
     todo = advice(bench, (block.instrument,), block.dfo_date)
     invocation.show(Answer(said=tuple(said), facts=asdict(result), next=todo))
     if result.problem:

@@ -88,7 +88,8 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the common ones, then the examples."""
-        helps = [(param, param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        helps = [(param, param.get_help_record(ctx)) for param in options]
         common = [record for param, record in helps if param not in self.own_params and record]
         own = [record for param, record in helps if param in self.own_params and record]
         for title, records in (("Options", own), ("Common options", common)):

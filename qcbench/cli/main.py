@@ -11,13 +11,12 @@ import click
 from click.shell_completion import get_completion_class
 
 import qcbench
-from qcbench.cli import bench, daily, review
+from qcbench.cli import bench, daily, observatory, review
 from qcbench.cli.exits import INTERRUPTED, exit_codes
 from qcbench.cli.invocation import command, common_options
-from qcbench.cli.output import plain
+from qcbench.cli.output import PROGRAM, plain
 from qcbench.core.errors import QcbenchError
 
-PROGRAM = "qcbench"
 _COMPLETE = "_QCBENCH_COMPLETE"
 
 
@@ -76,7 +75,14 @@ def completion(shell: str) -> None:
 
 
 SECTIONS: Mapping[str, tuple[click.Command, ...]] = {
-    "The workbench": (bench.init, bench.doctor, bench.serve, bench.demo, bench.simulate, completion),
+    "The workbench": (
+        bench.init,
+        bench.doctor,
+        bench.serve,
+        observatory.demo,
+        observatory.simulate,
+        completion,
+    ),
     "The automatic part": (
         bench.auto_daily,
         daily.data_loader,

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 from unicodedata import category
 
 import click
@@ -20,6 +23,7 @@ from qcbench.look.marks import age, score_mark, value_text
 
 Row = Mapping[str, object]
 GAP = "  "
+PROGRAM = "qcbench"
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,12 @@ def table_lines(table: Table) -> list[str]:
         return [table.empty] if table.empty else []
     columns = [_column(key, [row.get(key) for row in table.rows]) for key in table.columns]
     return [GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def program() -> str:
+    """Return what to type for this qcbench: its path where a shell would not find it by its name."""
+    here = Path(sys.executable).with_name(PROGRAM)
+    return PROGRAM if shutil.which(PROGRAM) or not here.exists() else quote(str(here))
 
 
 def plain(text: str) -> str:

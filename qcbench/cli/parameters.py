@@ -17,6 +17,9 @@ from qcbench.core.dates import dfo_date, mjd_of, parse_date, utc_now
 from qcbench.core.errors import QcbenchError
 
 if TYPE_CHECKING:
+    from qcbench.store import AssociationBlock
+    from qcbench.workbench import Workbench
+
     _Date = click.ParamType[dt.date]
     _Name = click.ParamType[str]
 else:
@@ -121,6 +124,20 @@ def ab_option() -> Decorator:
     )
 
 
+def known_ab(bench: Workbench, name: str) -> AssociationBlock:
+    """Return an AB of the workbench.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such AB; every command says so in the same words.
+    """
+    from qcbench.store.queries import find_ab
+
+    with bench.store.read() as session:
+        return find_ab(session, name)
+
+
 def _ask(ctx: click.Context, query: Any) -> Sequence[Any]:
     """Ask the database for completions; where there is no workbench there are none."""
     from qcbench.core.settings import load_settings
@@ -128,6 +145,8 @@ def _ask(ctx: click.Context, query: Any) -> Sequence[Any]:
 
     with suppress(QcbenchError):
         root = ctx.find_root().ensure_object(Invocation).root
-        with Store(load_settings(root, os.environ).database_url).read() as session:
+        store = Store(load_settings(root, os.environ).database_url)
+        store.check()
+        with store.read() as session:
             return list(session.scalars(query))
     return []

@@ -12,7 +12,8 @@ import click
 
 from qcbench.cli.exits import exit_codes
 from qcbench.cli.invocation import Command
-from qcbench.cli.main import PROGRAM, SECTIONS, cli
+from qcbench.cli.main import SECTIONS, cli
+from qcbench.cli.output import PROGRAM
 from qcbench.core.files import write_text
 from qcbench.instruments import InstrumentPack, ParameterScore, TableSpec, available_packs, find_pack
 from qcbench.qc1.tables import FIXED_COLUMNS
@@ -34,7 +35,7 @@ def cli_page() -> str:
         f"# The command line\n\n{_MADE}",
         "The common options stand before or behind the command. With `--json` the standard output has one JSON "
         "document and nothing else; its key `next` says what to do next. Messages and progress go to the standard "
-        "error.\n",
+        "error; so does an error, and the standard output is empty then.\n",
         "## Common options\n\n" + _options(context, cli.params),
     ]
     for title, commands in SECTIONS.items():

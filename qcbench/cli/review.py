@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qcbench.cli.advice import advice, review_line
+from qcbench.cli.advice import advice, before_distribution, review_line
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, score_text
-from qcbench.cli.parameters import ABName, date_option, mode_option
+from qcbench.cli.parameters import ABName, date_option, known_ab, mode_option
 from qcbench.core.errors import AuditError, DecisionError, NotFoundError
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _decide(invocation: Invocation, abs_: Sequence[str], verdict: Any, comment: 
     decisions, refused, touched = [], [], []
     for ab in abs_:
         try:
+            known_ab(bench, ab)
             users = impact(bench, ab) if verdict == "rejected" else []
             decision = decide(bench, ab, verdict, by=current_user(), comment=comment, scope=scope)
         except (DecisionError, NotFoundError) as err:
@@ -177,12 +178,9 @@ def _decide(invocation: Invocation, abs_: Sequence[str], verdict: Any, comment: 
 
 
 def _after_decision(bench: Workbench, asked: Sequence[str], decided: Sequence[str]) -> str:
-    from qcbench.store.queries import find_ab
-
     if not decided:
         return f"Nothing was decided on {len(asked)} ABs; names: qcbench certify-products --list"
-    with bench.store.read() as session:
-        last = find_ab(session, decided[-1])
+    last = known_ab(bench, decided[-1])
     return advice(bench, (last.instrument,), last.dfo_date)
 
 
@@ -195,17 +193,19 @@ def _distribute(
     """Run a step of the distribution for each instrument; it gives lines of what it did, and what failed and why."""
     bench = invocation.open()
     done, problems = [], []
-    for name in invocation.instruments(bench):
+    names = invocation.instruments(bench)
+    for name in names:
         texts, failed = stage(bench, name, date)
         done += [{"instrument": name, "done": text} for text in texts]
         problems += [{"instrument": name, "ab": ab, "problem": why} for ab, why in failed]
+    hint = "" if done or problems else before_distribution(bench, names, date)
     invocation.show(
         Answer(
             tables=(
                 Table("done", done, ("instrument", "done"), "Nothing was left to do"),
                 Table("problems", problems, ("instrument", "ab", "problem")),
             ),
-            next=f"{todo} -d {date} -m CALIB",
+            next=hint or f"{todo} -d {date} -m CALIB",
         )
     )
     if problems:

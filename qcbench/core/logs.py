@@ -44,12 +44,16 @@ class _Tee:
 
     @staticmethod
     def _text(level: str, event: dict[str, Any]) -> str:
-        event.pop("timestamp", None)
+        # a person knows which command was called; the file tells tools apart
+        for key in ("timestamp", "tool"):
+            event.pop(key, None)
         where = " ".join(str(event.pop(key)) for key in ("instrument", "date", "ab") if key in event)
         message = event.pop("event", "")
-        rest = " ".join(f"{key}={value}" for key, value in event.items())
+        rest = ", ".join(f"{key}={value}" for key, value in event.items())
         mark = {"warning": "warning: ", "error": "error: ", "critical": "error: "}.get(level, "")
-        return " ".join(part for part in (where and f"[{where}]", f"{mark}{message}", rest) if part)
+        return " ".join(
+            part for part in (where and f"[{where}]", f"{mark}{message}", rest and f"({rest})") if part
+        )
 
 
 def _one_line(text: str) -> str:

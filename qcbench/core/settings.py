@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,20 @@ from qcbench.core.files import write_text
 FILE_NAME = "qcbench.toml"
 _SQLITE = "sqlite:///"
 Through = Literal["scored", "certified", "ingested"]
+
+
+class WrongSettingError(SettingsError):
+    """Keys or variables are wrong.
+
+    Attributes
+    ----------
+    places : tuple of str
+        Names each of them, such as ``key site.start_hour in <file>``.
+    """
+
+    def __init__(self, message: str, *places: str):
+        self.places = places
+        super().__init__(message)
 
 
 class _Section(BaseModel):
@@ -119,7 +134,9 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     Raises
     ------
     SettingsError
-        There is no settings file, it is not TOML, or a key or override is wrong; file and key are named.
+        There is no settings file, or it is not TOML.
+    WrongSettingError
+        A key or override is wrong; file and key are named.
     """
     path = root / FILE_NAME
     try:
@@ -139,7 +156,7 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate({**content, "root": root.resolve()})
     except ValidationError as err:
-        raise SettingsError(_explain(path, err, origins)) from err
+        raise _wrong(path, err, origins) from err
 
 
 def find_workbench(start: Path, environ: Mapping[str, str]) -> Path:
@@ -163,19 +180,16 @@ def _check_sections(path: Path, content: Mapping[str, Any]) -> None:
     """Refuse what stands outside a section: it would be taken for a whole section, or for the folder."""
     for name, value in content.items():
         if not isinstance(value, dict):
-            raise SettingsError(
-                f"{path}: key {name}: keys stand in sections, such as [site] (it is {value!r})"
+            raise WrongSettingError(
+                f"{path}: key {name}: keys stand in sections, such as [site] (it is {value!r}). Move it there",
+                f"key {name} in {path}",
             )
 
 
 def _override(content: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    origins, known, prefixes = {}, set[str](), []
-    for section, field in Settings.model_fields.items():
-        kind = field.annotation
-        if not (isinstance(kind, type) and issubclass(kind, _Section)):
-            continue
-        prefixes.append(f"QCBENCH_{section}_".upper())
-        for key in kind.model_fields:
+    origins, known = {}, set[str]()
+    for section, keys in _sections().items():
+        for key in keys:
             name = f"QCBENCH_{section}_{key}".upper()
             known.add(name)
             if name in environ:
@@ -184,22 +198,50 @@ def _override(content: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple
                     value = tuple(part for part in value.replace(",", " ").split() if part)
                 content.setdefault(section, {})[key] = value
                 origins[section, key] = name
+    prefixes = tuple(f"QCBENCH_{section}_".upper() for section in _sections())
     for name in sorted(set(environ) - known):
-        if name.startswith(tuple(prefixes)):
-            raise SettingsError(
-                f"environment variable {name} overrides no key; there is {', '.join(sorted(known))}"
-            )
+        if name.startswith(prefixes):
+            place = f"environment variable {name}"
+            hint = _nearest(name, known) or "names are QCBENCH_<SECTION>_<KEY>."
+            raise WrongSettingError(f"{place} overrides no key; {hint} Rename or unset it", place)
     return origins
 
 
-def _explain(path: Path, err: ValidationError, origins: Mapping[tuple[str, str], str]) -> str:
-    lines = []
+def _sections() -> dict[str, tuple[str, ...]]:
+    """Return the keys of each section."""
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        name: tuple(kind.model_fields)
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, _Section)
+    }
+
+
+def _wrong(path: Path, err: ValidationError, origins: Mapping[tuple[str, str], str]) -> WrongSettingError:
+    lines, places = [], []
     for item in err.errors():
-        place = tuple(str(part) for part in item["loc"])
-        origin = origins.get((place[0], place[1])) if len(place) > 1 else None
-        where = f"environment variable {origin}" if origin else f"key {'.'.join(place)}"
-        lines.append(f"{path}: {where}: {item['msg']} (it is {item['input']!r})")
-    return "\n".join(lines)
+        loc = tuple(str(part) for part in item["loc"])
+        origin = origins.get((loc[0], loc[1])) if len(loc) > 1 else None
+        where = f"environment variable {origin}" if origin else f"key {'.'.join(loc)}"
+        problem = f"{item['msg']} (it is {item['input']!r}). Mend it and call again"
+        if item["type"] == "extra_forbidden":
+            problem = _no_such(loc)
+        lines.append(f"{path}: {where}: {problem}")
+        places.append(where if origin else f"{where} in {path}")
+    return WrongSettingError("\n".join(lines), *places)
+
+
+def _no_such(loc: tuple[str, ...]) -> str:
+    """Say that there is no such section or key, and which one may be meant."""
+    section, *keys = loc
+    what, names = ("key", _sections()[section]) if keys else ("section", tuple(_sections()))
+    hint = _nearest(loc[-1], names) or f"there is {', '.join(names)}."
+    return f"there is no such {what}; {hint} Rename or remove it"
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    close = get_close_matches(name, sorted(names), n=1)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 _TEMPLATE = """\

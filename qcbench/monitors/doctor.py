@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from sqlalchemy import make_url, select
+from sqlalchemy.exc import ArgumentError
 
+from qcbench.archive import LocalArchive
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import free_mb
 from qcbench.core.locks import is_alive
-from qcbench.core.settings import Settings, load_settings
+from qcbench.core.settings import FILE_NAME, Settings, WrongSettingError, load_settings
 from qcbench.instruments import InstrumentPack
 from qcbench.store import ABState, AssociationBlock
+from qcbench.store.database import missing_file
 from qcbench.workbench import Workbench, open_workbench
 
 OLDEST_PYTHON = (3, 11)
@@ -55,15 +59,14 @@ def examine(root: Path, environ: Mapping[str, str], recipe_problem: RecipeProble
     try:
         settings = load_settings(root, environ)
     except QcbenchError as err:
-        return [*checks, Check("settings", "missing", str(err), "everything", f"qcbench init {root}")]
-    checks += [Check("settings", "ok", str(root / "qcbench.toml")), _disk(settings)]
+        remedy = _mend_settings(root, err)
+        return [*checks, Check("settings", "missing", str(err), "everything", remedy)]
+    checks += [Check("settings", "ok", str(root / FILE_NAME)), _disk(settings)]
     try:
         bench = open_workbench(root, environ)
     except QcbenchError as err:
-        return [
-            *checks,
-            Check("database", "missing", str(err), "everything", f"qcbench init {root} --upgrade"),
-        ]
+        remedy = _mend_database(root, settings)
+        return [*checks, Check("database", "missing", str(err), "everything", remedy)]
     try:
         where = make_url(bench.settings.database_url).render_as_string(hide_password=True)
         checks += [Check("database", "ok", f"{where}, schema of this version")]
@@ -73,6 +76,23 @@ def examine(root: Path, environ: Mapping[str, str], recipe_problem: RecipeProble
         return [*checks, _leftovers(bench)]
     finally:
         bench.close()
+
+
+def _mend_settings(root: Path, err: QcbenchError) -> str:
+    if isinstance(err, WrongSettingError):
+        return f"Mend {', '.join(err.places)}"
+    file = root / FILE_NAME
+    return f"Mend {file}" if file.exists() else f"qcbench init {root}"
+
+
+def _mend_database(root: Path, settings: Settings) -> str:
+    try:
+        missing = missing_file(settings.database_url)
+    except ArgumentError:
+        return f"Mend key database.url in {root / FILE_NAME}"
+    if missing:
+        return f"Restore {missing} from a backup; or, for a new and empty one: qcbench init {root}"
+    return f"qcbench init {root} --upgrade"
 
 
 def _python() -> Check:
@@ -123,10 +143,13 @@ def _folders(bench: Workbench) -> Iterator[Check]:
 
 
 def _archive(bench: Workbench) -> Check:
-    remedy = f"Mend it, or set [archive] in {bench.settings.root / 'qcbench.toml'}"
+    remedy = f"Mend it, or set [archive] in {bench.settings.root / FILE_NAME}"
     without = "loading frames, archiving products"
     try:
-        problem = bench.archive.problem()
+        archive = bench.archive
+        problem = archive.problem()
+        if isinstance(archive, LocalArchive) and not archive.raw.exists():
+            remedy = f"mkdir -p {quote(str(archive.raw))}"
     except QcbenchError as err:
         problem = str(err)
     if problem is None:

@@ -22,7 +22,7 @@ from qcbench.look.marks import state_tag
 from qcbench.look.pages import Cell, Column, HeadlineKind, Link, render_page, table
 from qcbench.reports.sections import card
 from qcbench.reports.subject import raw_path
-from qcbench.store import ArchiveFile, Frame, record_event
+from qcbench.store import ArchiveFile, Frame, record_lasting
 from qcbench.store.queries import problem_files
 from qcbench.workbench import Workbench
 
@@ -48,6 +48,7 @@ def data_report(bench: Workbench, instrument: str, date: dt.date) -> Path:
     digest = hashlib.sha256(f"{headline}{body}".encode()).hexdigest()
     mark = _MARK.format(digest=digest)
     if path.is_file() and mark in path.read_text(encoding="utf-8"):
+        _flag(bench, instrument, date, headline)
         return path
     page = render_page(
         f"Data report {date}",
@@ -58,9 +59,14 @@ def data_report(bench: Workbench, instrument: str, date: dt.date) -> Path:
         generated=utc_now(),
     )
     write_text(path, page)
-    with bench.store.write() as session:
-        record_event(session, TOOL, FLAG, headline, instrument=instrument, date=date)
+    _flag(bench, instrument, date, headline)
     return path
+
+
+def _flag(bench: Workbench, instrument: str, date: dt.date, headline: str) -> None:
+    """Write the flag unless it says so already: a call that was killed before it left it to the next."""
+    with bench.store.write() as session:
+        record_lasting(session, TOOL, FLAG, headline, instrument=instrument, date=date, level="info")
 
 
 def _frames(bench: Workbench, pack: InstrumentPack, frames: Sequence[Frame], folder: Path) -> Markup:

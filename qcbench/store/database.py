@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
 from sqlalchemy.orm import Session
@@ -98,8 +98,14 @@ class Store:
         Raises
         ------
         StoreError
-            It can't be opened, has no schema, or has another one.
+            It is missing, can't be opened, has no schema, or has another one.
         """
+        # to connect would make an empty file, and hide that the old one is gone
+        if missing := missing_file(self._reader.url):
+            raise StoreError(
+                f"{missing}: the database file is missing. Restore it from a backup; or make a new one, which "
+                f"knows nothing of what was archived: qcbench init DIR, with the folder of the workbench"
+            )
         with self._errors(), self._reader.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
         scripts = ScriptDirectory.from_config(_config())
@@ -123,6 +129,15 @@ class Store:
             raise StoreError(f"{self.url}: {err.orig}. {_remedy(str(err.orig))}") from err
         except StatementError as err:
             raise StoreError(f"{self.url}: {err.orig}. Nothing was changed") from err
+
+
+def missing_file(url: str | URL) -> Path | None:
+    """Return the file of an SQLite database if it is not there; None for any other database."""
+    parsed = make_url(url)
+    name = parsed.database or ""
+    if parsed.get_backend_name() != "sqlite" or not name or name.startswith((":memory:", "file:")):
+        return None
+    return None if Path(name).exists() else Path(name)
 
 
 def _remedy(problem: str) -> str:

@@ -36,7 +36,7 @@ from qcbench.processing import (
     run_cascade,
 )
 from qcbench.reports import data_report, date_report, process_qc
-from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event
+from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event, record_lasting
 from qcbench.workbench import Workbench, prepare_tables
 from qcbench.workflow.summary import DateSummary, summarize
 
@@ -107,16 +107,16 @@ def auto_daily(
         recover_interrupted(bench)
         with progress_bar(0, "archive", show=show) as advance:
             result.unusable_files = scan_archive(bench, advance).problems
-        # what one date certifies may complete an AB of another one: go on until nothing changes
+        # what one date certifies may complete an AB of another one: go on until no AB changes
         for result.passes in range(1, MAX_PASSES + 1):
-            before = _last_event(bench)
+            before = _ab_changes(bench)
             result.dates = [
                 run_date(bench, instrument, date, through=limit, now=now, show=show)
                 for instrument in instruments or bench.instruments
                 for date in (dates if dates is not None else open_dates(bench, instrument))
             ]
             result.audit += [problem for one in result.dates for problem in one.audit]
-            if _last_event(bench) == before:
+            if _ab_changes(bench) == before:
                 break
     return result
 
@@ -133,15 +133,29 @@ def _alone(bench: Workbench) -> Iterator[None]:
 
 
 def open_dates(bench: Workbench, instrument: str) -> list[dt.date]:
-    """Return the dates of an instrument that have data and are not finished, oldest first."""
+    """Return the dates of an instrument that have data and are not finished, oldest first.
+
+    A finished date for which a file came later is open again.
+    """
     with bench.store.read() as session:
         with_data = select(ArchiveFile.dfo_date).where(
             ArchiveFile.instrument == instrument, ArchiveFile.problem.is_(None)
         )
         with_abs = select(AssociationBlock.dfo_date).where(AssociationBlock.instrument == instrument)
-        finished = select(Event.dfo_date).where(Event.instrument == instrument, Event.flag == "finished")
+        finished = (
+            select(Event.dfo_date, func.max(Event.at))
+            .where(Event.instrument == instrument, Event.flag == "finished")
+            .group_by(Event.dfo_date)
+        )
+        newest = (
+            select(ArchiveFile.dfo_date, func.max(ArchiveFile.seen_at))
+            .where(ArchiveFile.instrument == instrument, ArchiveFile.problem.is_(None))
+            .group_by(ArchiveFile.dfo_date)
+        )
         found = {date for query in (with_data, with_abs) for date in session.scalars(query.distinct())}
-        return sorted(date for date in found - set(session.scalars(finished)) if date is not None)
+        seen = {date: at for date, at in session.execute(newest)}  # noqa: C416 (rows, not pairs)
+        closed = {date for date, at in session.execute(finished) if date not in seen or seen[date] <= at}
+        return sorted(date for date in found - closed if date is not None)
 
 
 def run_date(
@@ -291,12 +305,9 @@ def _say(
 ) -> None:
     """Log a problem, and add the event: once while it lasts, and not if the database itself is what is wrong."""
     (get_logger().error if level == "error" else get_logger().info)(message, tool=TOOL)
-    same = (Event.tool == TOOL, Event.flag == flag, Event.instrument == instrument, Event.dfo_date == date)
     try:
         with bench.store.write() as session:
-            last = session.scalar(select(Event.message).where(*same).order_by(Event.id.desc()).limit(1))
-            if last != message:
-                record_event(session, TOOL, flag, message, instrument=instrument, date=date, level=level)
+            record_lasting(session, TOOL, flag, message, instrument=instrument, date=date, level=level)
     except QcbenchError as err:
         get_logger().error(f"the event could not be kept: {err}", tool=TOOL)
 
@@ -314,6 +325,14 @@ def _changed_since_report(bench: Workbench, instrument: str, date: dt.date) -> b
         last = session.scalar(select(func.max(Event.id)).where(*own))
         reported = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "date_report"))
     return last is not None and last != reported
+
+
+def _ab_changes(bench: Workbench) -> tuple[int, dt.datetime | None]:
+    """Return what differs when an AB was added or changed."""
+    query = select(func.count(AssociationBlock.id), func.max(AssociationBlock.updated_at))
+    with bench.store.read() as session:
+        count, last = session.execute(query).one()
+        return count, last
 
 
 def _last_event(bench: Workbench) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from qcbench.apps import certify as certify_module
 from qcbench.apps.certify import CertifyApp, certify_page
+from qcbench.apps.distribute import waiting_steps
 from qcbench.certification import decide
+from qcbench.core.errors import BusyError
 from qcbench.core.identity import current_user
 from tests.apps.conftest import Night
 from tests.builders import find_ab, state_of
@@ -198,3 +203,53 @@ def test_nothing_that_waits_is_a_state_of_its_own(app: CertifyApp, night: Night)
     say(app, "refresh")
     assert all(row["tag"] == "decided" for row in app.queue.rows)
     assert app.queue.empty["what"] == "Nothing of TINY 2026-11-19 waits for a decision."
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (BusyError("another one is running"), "another one is running"),
+        (ZeroDivisionError("division by zero"), "an unexpected error: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_distribution_that_breaks_off_is_never_told_as_a_success(
+    app: CertifyApp,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    words: str,
+) -> None:
+    def broken(*_where: object) -> Iterator[object]:
+        yield waiting_steps()
+        raise error
+
+    monkeypatch.setattr(certify_module, "run_distribution", broken)
+    with capture_logs() as lines:
+        say(app, "distribute")
+        app.wait()
+    assert app.actions.message == {"kind": "nok", "text": words}
+    assert not app.header.state["busy"]
+    traced = [line["traceback"] for line in lines if line["log_level"] == "error"]
+    assert bool(traced) is not isinstance(error, BusyError)
+    assert all("in broken" in text for text in traced)
+
+
+def test_a_step_that_fails_is_told_with_its_words(app: CertifyApp, night: Night) -> None:
+    say(app, "select", name=night.green)
+    say(app, "certify", comment="")
+    with night.bench.store.read() as session:
+        Path(str(find_ab(session, night.green).products[0].path)).unlink()
+    say(app, "distribute")
+    app.wait()
+    assert app.actions.message["kind"] == "nok"
+    assert str(app.actions.message["text"]).startswith(f"move: {night.green}: ")
+
+
+def test_an_ab_whose_certification_was_withdrawn_shows_why_in_the_queue(
+    app: CertifyApp, night: Night
+) -> None:
+    decide(night.bench, night.user, "certified", by="anna", comment="")
+    decide(night.bench, night.red, "rejected", by="anna", comment="noise")
+    say(app, "refresh")
+    row = rows(app)[night.user]
+    assert row["tag"] != "decided"
+    assert row["brief"].startswith("It used r.TINY")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qcbench.certification import certify_products, decide
+from qcbench.certification import certify_products, decide, queue
 from qcbench.store import ABState
 from tests.builders import (
     DATE,
@@ -78,3 +78,12 @@ def test_a_green_ab_that_used_a_rejected_calibration_is_not_certified_without_a_
     flat = add_flat(bench, 2, dark)
     decide(bench, dark, "rejected", by="ann", comment="stripes")
     assert certify_products(bench, INSTRUMENT, DATE).for_review == ((flat, "manual"),)
+
+
+def test_a_green_ab_without_a_report_is_left_to_a_person_with_the_reason(bench):
+    dark = add_dark(bench, 1, report_path=None)
+    assert certify_products(bench, INSTRUMENT, DATE).for_review == ((dark, "manual"),)
+    (item,) = queue(bench)
+    assert (item.tag, item.brief) == ("manual", "its QC report could not be made")
+    assert item.why == "Its only score is green; its QC report could not be made"
+    assert state_of(bench, dark) == "scored"

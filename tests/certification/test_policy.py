@@ -13,7 +13,8 @@ NO_SAMPLE = CertificationSection(sample_fraction=0)
 
 
 def block(*verdicts: int | None, name: str = "A.ab", state: ABState = ABState.SCORED) -> AssociationBlock:
-    return AssociationBlock(name=name, state=state, scores=[Score(verdict=verdict) for verdict in verdicts])
+    scores = [Score(verdict=verdict) for verdict in verdicts]
+    return AssociationBlock(name=name, state=state, scores=scores, report_path="plots/x.html")
 
 
 @pytest.mark.parametrize(

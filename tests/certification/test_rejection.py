@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from qcbench.certification import decide, impact
-from qcbench.core.errors import NotFoundError
-from qcbench.store import ABState
-from tests.builders import add_ab, add_dark, add_flat, add_product, find_ab, flags_of, use_calibration
+from qcbench.certification import certify_products, decide, impact, queue
+from qcbench.core.errors import DecisionError, NotFoundError
+from qcbench.distribution import move_products
+from qcbench.store import ABState, advance, record_event
+from tests.builders import (
+    DATE,
+    INSTRUMENT,
+    add_ab,
+    add_dark,
+    add_flat,
+    add_product,
+    find_ab,
+    flags_of,
+    state_of,
+    use_calibration,
+)
 
 
 def add_waiting_flat(bench, hours, dark, state=ABState.QUEUED, role="MCALIB"):
@@ -79,3 +91,63 @@ def test_the_impact_goes_through_all_that_depend_on_an_ab(bench):
     assert impact(bench, last) == []
     with pytest.raises(NotFoundError):
         impact(bench, "X.ab")
+
+
+def test_a_certified_ab_that_used_the_calibration_goes_back_to_a_person(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark)
+    certify_products(bench, INSTRUMENT, DATE)
+    decide(bench, dark, "rejected", by="ann", comment="stripes")
+    assert flags_of(bench, "used_rejected") == ["used_rejected"]
+    with bench.store.read() as session:
+        ab = find_ab(session, flat)
+        assert (ab.state, ab.review) == ("scored", "manual")
+    assert certify_products(bench, INSTRUMENT, DATE).for_review == ((flat, "manual"),)
+    (item,) = queue(bench)
+    assert (item.ab_name, item.tag) == (flat, "manual")
+    assert item.why.endswith(f"of {dark}, which was rejected")
+    assert not move_products(bench, INSTRUMENT, DATE).moved
+
+
+def test_a_red_ab_that_was_certified_says_its_score_and_the_rejected_calibration(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark, ron=12.9)
+    decide(bench, flat, "certified", by="ann", comment="fine")
+    decide(bench, dark, "rejected", by="ann", comment="stripes")
+    (item,) = queue(bench)
+    assert item.tag == "red"
+    assert "Readout noise of CHIP1 is 12.9 ADU, above 11.2. It used r.TINY" in item.why
+
+
+def test_who_certifies_it_again_says_why_even_with_the_words_of_before(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark)
+    decide(bench, flat, "certified", by="ann", comment="fine")
+    decide(bench, dark, "rejected", by="ann", comment="stripes")
+    with pytest.raises(DecisionError, match="which was rejected; its certification needs a comment"):
+        decide(bench, flat, "certified", by="ann", comment="")
+    decide(bench, flat, "certified", by="ann", comment="fine")
+    assert state_of(bench, flat) == "certified"
+    with bench.store.read() as session:
+        assert [item.policy for item in find_ab(session, flat).decisions] == ["green", "manual"]
+
+
+def test_a_calibration_that_was_made_anew_does_not_clear_the_ab_that_used_the_old_one(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark)
+    decide(bench, dark, "rejected", by="ann", comment="stripes")
+    with bench.store.write() as session:
+        advance(session, find_ab(session, dark), ABState.QUEUED, "test")
+    assert certify_products(bench, INSTRUMENT, DATE).for_review == ((flat, "manual"),)
+    assert "was rejected after it had been used" in queue(bench)[0].why
+    with bench.store.write() as session:
+        record_event(session, "test", "ab_processing", "processed again", ab=find_ab(session, flat))
+    assert certify_products(bench, INSTRUMENT, DATE).certified == (flat,)
+
+
+def test_an_ab_that_was_moved_already_only_gets_the_warning(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark, state=ABState.MOVED)
+    decide(bench, dark, "rejected", by="ann", comment="stripes")
+    assert state_of(bench, flat) == "moved"
+    assert flags_of(bench, "used_rejected") == ["used_rejected"]

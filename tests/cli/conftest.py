@@ -43,7 +43,6 @@ def empty(tmp_path: Path) -> Path:
     """A workbench of one instrument with an empty archive."""
     root = tmp_path / "bench"
     assert run_qcbench("init", str(root), "--instrument", "hawki").exit_code == 0
-    (root / "archive" / "raw").mkdir(parents=True)
     return root
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from qcbench.cli.advice import next_step, review_line
+from qcbench.cli.advice import after_daily, next_step, review_line
 from qcbench.workflow import DateSummary
 
 DATE = dt.date(2026, 11, 19)
@@ -34,7 +34,7 @@ def after(**counts: int) -> str:
             {"abs": 5, "processed": 5, "scored": 5, "certified": 5},
             f"qcbench auto-daily --through ingested -d {DATE}",
         ),
-        ({"abs": 5, "incomplete": 5}, f"qcbench create-ab -d {DATE} -m CALIB"),
+        ({"abs": 5, "incomplete": 5}, f"qcbench get-status-ab -d {DATE} says which"),
         (
             {"abs": 5, "processed": 5, "scored": 5, "certified": 4, "rejected": 1, "ingested": 4},
             f"qcbench finish-night -d {DATE}",
@@ -57,3 +57,28 @@ def test_what_waits_for_a_person_is_counted() -> None:
 def test_one_is_not_written_as_many() -> None:
     assert review_line(1, None).startswith("1 AB waits for review: qcbench certify-products --list")
     assert review_line(0, None) == "No AB waits for review"
+
+
+def test_auto_daily_that_stops_at_scored_leaves_abs_to_be_certified_and_says_which_lack_something() -> None:
+    left = replace(NOTHING, abs=8, processed=6, scored=6, incomplete=2)
+    assert after_daily([left]).splitlines() == [
+        f"6 ABs to be certified: qcbench certify-products -d {DATE} -m CALIB",
+        f"2 ABs lack calibrations or frames: qcbench get-status-ab -d {DATE} says which",
+    ]
+
+
+def test_what_waits_for_review_on_several_dates_is_one_line() -> None:
+    one = replace(NOTHING, abs=4, processed=4, scored=4, to_review=4)
+    other = replace(one, date=DATE + dt.timedelta(days=1))
+    assert after_daily([one, other]) == review_line(8, None)
+    assert after_daily([one]) == review_line(4, DATE)
+
+
+def test_a_late_ab_is_to_be_certified_beside_those_that_wait_for_review() -> None:
+    late = replace(NOTHING, abs=5, processed=4, scored=4, failed=1, to_review=3)
+    assert next_step(late) == f"2 ABs to be certified: qcbench certify-products -d {DATE} -m CALIB"
+
+
+def test_a_date_without_data_is_said() -> None:
+    assert after_daily([replace(NOTHING, frames=0)]).startswith(f"There is nothing of {DATE}")
+    assert after_daily([]) == "No AB waits for review"

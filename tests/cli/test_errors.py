@@ -55,7 +55,6 @@ def test_an_archive_that_is_gone_is_said(empty: Path) -> None:
         ["create-ab", "-d", DATE, "-m", "SCIENCE"],
         ["certify-products"],
         ["certify-products", "--list", "--certify", "A"],
-        ["simulate", "--start", DATE, "--archive", "there"],
         ["init"],
     ],
 )
@@ -63,6 +62,46 @@ def test_a_command_line_that_is_wrong_ends_with_2(words: list[str], empty: Path)
     result = run_qcbench(*words, workbench=empty)
     assert result.exit_code == 2
     assert "Usage:" in result.stderr
+
+
+def test_without_a_workbench_the_instrument_is_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_qcbench("simulate", "--start", DATE, "--archive", "there").exit_code == 2
+
+
+def test_an_unknown_anomaly_is_refused_before_all_else(tmp_path: Path) -> None:
+    result = run_qcbench("simulate", "--start", DATE, "--anomalies", "rain", workbench=tmp_path / "none")
+    assert result.exit_code == 3
+    assert "unknown anomaly 'rain'" in result.stderr
+
+
+def test_a_database_that_is_gone_ends_auto_daily_and_leaves_nothing(empty: Path) -> None:
+    for part in empty.glob("qcbench.db*"):
+        part.unlink()
+    result = run_qcbench("auto-daily", workbench=empty)
+    assert result.exit_code == 7
+    assert f"{empty / 'qcbench.db'}: the database file is missing. Restore it from a backup" in result.stderr
+    assert list(empty.glob("qcbench.db*")) == []
+
+
+def test_an_unknown_ab_is_said_in_the_same_words_by_every_command(empty: Path) -> None:
+    calls = (
+        ["process-ab", "-a"],
+        ["process-qc", "-a"],
+        ["score-qc", "-a"],
+        ["certify-products", "--certify"],
+    )
+    said = {run_qcbench(*words, "NOSUCH", workbench=empty).stderr for words in calls}
+    assert said == {
+        "Error: NOSUCH.ab: the database has no such AB. List those of a date: qcbench get-status-ab\n"
+    }
+
+
+def test_with_json_an_error_leaves_the_standard_output_empty(empty: Path) -> None:
+    result = run_qcbench("process-ab", "-a", "NOSUCH", "--json", workbench=empty)
+    assert (result.exit_code, result.stdout) == (8, "")
 
 
 def test_a_rejection_without_a_comment_is_refused(empty: Path) -> None:

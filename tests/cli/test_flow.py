@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from qcbench.cli.output import program
+from qcbench.store import ABState
+from tests import builders
+
 from .conftest import DATE, run_json, run_qcbench
 
 
@@ -70,19 +74,20 @@ def test_nothing_is_distributed_before_it_is_certified(empty: Path) -> None:
         result = run_qcbench(*words(name), workbench=empty)
         assert result.exit_code == 0
         assert result.stdout.startswith("Nothing was left to do")
+        assert f"There is nothing of {DATE}" in result.stdout.splitlines()[-1]
 
 
 def test_a_date_without_frames_says_how_to_load_them(empty: Path) -> None:
     result = run_qcbench(*words("create-ab"), workbench=empty)
     assert result.stdout.splitlines()[-1] == (
-        f"No frames of {DATE} were loaded: qcbench data-loader -t h -d {DATE}"
+        f"There is nothing of {DATE}: no frames were loaded and there are no ABs. "
+        f"If the archive has got frames of it: qcbench data-loader -t h -d {DATE}"
     )
 
 
 def test_all_instruments_are_worked_on_unless_one_is_named(tmp_path: Path) -> None:
     root = tmp_path / "bench"
     assert run_qcbench("init", str(root)).exit_code == 0
-    (root / "archive" / "raw").mkdir(parents=True)
     both = run_json("data-loader", "-t", "h", "-d", DATE, workbench=root)["frames"]
     one = run_json("data-loader", "-t", "h", "-d", DATE, "--instrument", "hawki", workbench=root)["frames"]
     assert len(both) > 1
@@ -146,3 +151,36 @@ def test_a_night_from_its_job_to_its_end(night: Path) -> None:
     archived = next((night / "archive" / "products").glob("*.fits"))
     archived.write_bytes(b"")
     assert run_qcbench("audit", workbench=night).exit_code == 13
+
+
+def test_a_date_without_anything_gets_no_page_and_auto_daily_says_so(empty: Path) -> None:
+    shown = run_json("get-status-ab", "-d", DATE, workbench=empty)
+    assert (shown["abs"], shown["monitors"]) == ([], [])
+    assert list(empty.glob("data/hawki/logs/*/*")) == []
+    daily = run_json("auto-daily", "-d", DATE, workbench=empty)
+    assert daily["next"] == f"There is nothing of {DATE}: the archive has no frames of it"
+
+
+def test_scored_abs_are_to_be_certified_before_they_are_moved(tmp_path: Path) -> None:
+    bench = builders.build_workbench(tmp_path / "bench")
+    with bench.store.write() as session:
+        builders.add_ab(session, 1.0, state=ABState.SCORED)
+    bench.close()
+    todo = f"1 AB to be certified: qcbench certify-products -d {builders.DATE} -m CALIB"
+    for name in ("move-products", "rename-products", "ingest-products"):
+        assert run_json(name, "-d", str(builders.DATE), workbench=tmp_path / "bench")["next"] == todo
+
+
+def test_simulated_nights_are_of_the_instrument_of_the_workbench(empty: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "other"
+    given = ["--start", DATE, "--window", "64", "--archive", str(archive)]
+    rows = run_json("simulate", *given, workbench=empty)["simulated"]
+    assert [row["instrument"] for row in rows] == ["hawki"]
+    assert list(archive.glob(f"raw/{DATE}/HAWKI.*.fits"))
+
+
+def test_a_demonstration_is_served_with_the_command_that_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert Path(program()).is_file()
+    monkeypatch.setenv("PATH", str(Path(program()).parent))
+    assert program() == "qcbench"

@@ -35,7 +35,7 @@ def test_a_line_names_instrument_date_and_ab(tmp_path: Path) -> None:
         "instrument": "tiny", "date": "2020-01-10", "ab": "A.ab", "event": "no dark", "level": "warning", "n": 3
     }  # fmt: skip
     assert "instrument" not in outside
-    assert stream.getvalue() == "[tiny 2020-01-10 A.ab] warning: no dark n=3\nwarning: outside\n"
+    assert stream.getvalue() == "[tiny 2020-01-10 A.ab] warning: no dark (n=3)\nwarning: outside\n"
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,19 @@ def test_the_terminal_shows_warnings_and_the_file_holds_all(
     assert [line["event"] for line in lines(tmp_path)] == ["d", "i", "w", "e", "c"]
 
 
+def test_the_terminal_leaves_out_the_tool_which_the_file_keeps(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    set_up_logging(tmp_path, stream=stream)
+    get_logger().warning("mend it and call again", tool="data-loader")
+    assert stream.getvalue() == "warning: mend it and call again\n"
+    assert lines(tmp_path)[0]["tool"] == "data-loader"
+
+
 def test_a_hostile_value_forges_no_line(tmp_path: Path) -> None:
     stream = io.StringIO()
     set_up_logging(tmp_path, stream=stream)
     get_logger().warning("a\nerror: forged \x1b[2J", file="x\r\ny", note="5 µm → ok")
-    assert stream.getvalue() == "warning: a\\nerror: forged \\x1b[2J file=x\\r\\ny note=5 µm → ok\n"
+    assert stream.getvalue() == "warning: a\\nerror: forged \\x1b[2J (file=x\\r\\ny, note=5 µm → ok)\n"
     assert len(lines(tmp_path)) == 1
 
 

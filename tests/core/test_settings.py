@@ -114,6 +114,29 @@ def test_an_override_of_no_key_is_not_passed_over(tmp_path: Path) -> None:
         settings_of(tmp_path, environ={"QCBENCH_SITE_STARTHOUR": "12"})
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[certification]\nsample_frac = 0.1", "there is no such key; did you mean sample_fraction? Rename"),
+        ("[certifcation]\nauto = true", "there is no such section; did you mean certification? Rename"),
+        ("[site]\nqq = 1", "there is no such key; there is start_hour. Rename or remove it"),
+    ],
+)
+def test_a_mistyped_key_gets_the_nearest_one(tmp_path: Path, text: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, text)
+    assert hint in str(error.value)
+
+
+def test_a_mistyped_variable_gets_the_nearest_one_alone(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, environ={"QCBENCH_CERTIFICATION_SAMPLE": "0.1"})
+    assert str(error.value) == (
+        "environment variable QCBENCH_CERTIFICATION_SAMPLE overrides no key; "
+        "did you mean QCBENCH_CERTIFICATION_SAMPLE_SEED? Rename or unset it"
+    )
+
+
 def test_settings_are_frozen(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings_of(tmp_path).site.start_hour = 3  # type: ignore[misc]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 
 from qcbench.certification import decide
+from qcbench.core.dates import utc_now
 from qcbench.distribution import finish_night, move_products
-from qcbench.store import ABState
+from qcbench.store import ABState, ArchiveFile, Frame, advance
 from tests.builders import (
     DATE,
     INSTRUMENT,
     add_ab,
     add_dark,
     add_frame,
+    add_score,
     build_workbench,
     find_ab,
     flags_of,
@@ -110,3 +112,58 @@ def test_a_night_without_calibrations_can_be_finished(bench):
     assert finish(bench).finished
     assert finish(bench).finished
     assert flags_of(bench, "finished") == ["finished"]
+
+
+def add_archive_file(session, name, *, stamp="1", **values):
+    """A file that was seen in the archive, of the date and usable."""
+    fields = {"uri": name, "arcfile": name, "instrument": INSTRUMENT, "dfo_date": DATE, **values}
+    session.add(ArchiveFile(size=8640, stamp=stamp, seen_at=utc_now(), **fields))
+
+
+def test_a_night_with_files_that_are_not_loaded_is_not_finished(bench):
+    with bench.store.write() as session:
+        frame = add_frame(session, 1, dpr_catg="SCIENCE")
+        add_archive_file(session, frame.arcfile)
+        add_archive_file(session, "bad.fits", problem="truncated")
+        add_archive_file(session, "of_another_date.fits", dfo_date=DATE.replace(day=20))
+        add_archive_file(session, "old_place.fits", arcfile=frame.arcfile)
+        add_archive_file(session, "late.fits")
+        add_archive_file(session, "later.fits")
+    result = finish(bench)
+    assert not result.finished
+    assert list(result.waiting) == [
+        f"{DATE}: 2 files of the archive wait to be loaded. Call qcbench auto-daily, or qcbench data-loader -t h "
+        f"-d {DATE}"
+    ]
+    assert not flags_of(bench, "finished")
+
+
+def test_a_file_that_changed_since_it_was_loaded_holds_the_night_up_until_it_is_loaded_again(bench):
+    with bench.store.write() as session:
+        frame = add_frame(session, 1, dpr_catg="SCIENCE")
+        add_archive_file(session, frame.arcfile, stamp="2")
+    assert "1 file of the archive waits to be loaded" in finish(bench).waiting[0]
+    with bench.store.write() as session:
+        session.get_one(Frame, frame.id).stamp = "2"
+    assert finish(bench).finished
+
+
+def test_an_ab_that_failed_once_and_succeeded_when_it_was_processed_again_is_counted_as_successful(bench):
+    with bench.store.write() as session:
+        name = add_ab(session, 1, state=ABState.FAILED, reason="no space").name
+    decide(bench, name, "rejected", by="ann", comment="useless")
+    with bench.store.write() as session:
+        ab = find_ab(session, name)
+        for state in (
+            ABState.QUEUED,
+            ABState.PROCESSING,
+            ABState.PROCESSED,
+            ABState.MEASURED,
+            ABState.SCORED,
+        ):
+            advance(session, ab, state, "test")
+        add_score(session, ab, 9.0, 0)
+    assert decide(bench, name, "rejected", by="ann", comment="useless").policy == "green"
+    statistics = finish(bench).statistics
+    assert statistics is not None
+    assert (statistics.successful, statistics.failed, statistics.rejected) == (1, 0, 1)

@@ -10,9 +10,10 @@ import pytest
 from astropy.io import fits
 
 from qcbench.archive import LocalArchive
+from qcbench.certification import decide
 from qcbench.core.errors import ArchiveError, FrameError
 from qcbench.core.files import sha256
-from qcbench.distribution import audit, ingest_products
+from qcbench.distribution import audit, ingest_products, rename_products
 from qcbench.distribution.headers import write_names
 from qcbench.distribution.ingestion import wanted_ids
 from qcbench.fits import check_frame
@@ -207,3 +208,37 @@ def test_a_product_whose_ingestion_was_not_noted_is_found(night):
         session.get_one(Product, find_ab(session, night.dark).products[0].id).location = "calib"
     (problem,) = audit(night.bench)
     assert "does not know it as ingested" in problem
+
+
+def test_failures_that_last_are_told_in_each_call_but_noted_once(night):
+    night.up_to("renamed")
+    use_archive(night.bench, FailingArchive(night.bench.settings.archive_path))
+    for _ in range(2):
+        assert len(ingest_products(night.bench, INSTRUMENT, DATE).problems) == 1
+    assert flags_of(night.bench, "ingest_failed") == ["ingest_failed"]
+
+
+def test_differences_that_last_are_told_in_each_audit_but_noted_once(night):
+    night.up_to("ingested")
+    products = night.bench.archive.products
+    (products / f"{DARK_ID}.fits").unlink()
+    for minute in (30, 31):
+        write_fits(products / f"M.TINY.2026-11-19T23:{minute}:00.000.fits")
+    for _ in range(2):
+        assert len(audit(night.bench)) == 3
+    assert flags_of(night.bench, "audit") == ["audit"] * 2
+
+
+def test_of_an_ab_that_lost_a_file_nothing_goes_in_so_that_it_can_still_be_rejected(night):
+    night.up_to("moved")
+    with night.bench.store.write() as session:
+        dark = find_ab(session, night.dark)
+        path = write_fits(night.bench.data(INSTRUMENT).calib(DATE) / "second.fits")
+        add_product(session, dark, "MASTER_DARK", location="calib", path=str(path), pipefile="second.fits")
+    rename_products(night.bench, INSTRUMENT, DATE)
+    (night.bench.data(INSTRUMENT).calib(DATE) / "TI_MDRK_261119B_DIT10.fits").unlink()
+    result = ingest_products(night.bench, INSTRUMENT, DATE)
+    assert result.products == ("TI_MFLT_261119A_Ks.fits",)
+    assert "Restore it, then ingest again, or reject its AB" in result.problems[0][1]
+    decide(night.bench, night.dark, "rejected", by="ann", comment="lost")
+    assert state_of(night.bench, night.dark) == "rejected"

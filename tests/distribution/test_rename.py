@@ -111,3 +111,12 @@ def test_the_plan_is_carried_out_and_flagged_once(night):
     assert (again.plan, again.renamed) == ((), ())
     assert result.plan_file.read_text() == plan
     assert flags_of(night.bench, "cal_R") == ["cal_Renamed"]
+
+
+def test_a_renaming_that_keeps_failing_is_noted_once(night):
+    night.up_to("moved")
+    for path in night.bench.data(INSTRUMENT).calib(DATE).glob("*22:00*"):
+        path.unlink()
+    for _ in range(2):
+        assert len(rename_products(night.bench, INSTRUMENT, DATE).problems) == 1
+    assert flags_of(night.bench, "rename_failed") == ["rename_failed"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qcbench.blocks import parse_block
 from qcbench.distribution import update_abs
+from qcbench.distribution import updating as updating_module
+from qcbench.store import record_event
 from tests.builders import DATE, INSTRUMENT, add_ab, add_product, find_ab, flags_of, use_calibration
 
 
@@ -36,3 +38,17 @@ def test_the_flag_is_written_once(night):
     night.up_to("ingested")
     update_abs(night.bench, INSTRUMENT, DATE)
     assert flags_of(night.bench, "cal_U") == ["cal_Updated"]
+
+
+def test_texts_are_written_while_others_can_write(night, monkeypatch):
+    night.up_to("renamed")
+    write = updating_module.write_block
+
+    def while_others_write(ab, folder):
+        with night.bench.store.write() as session:
+            record_event(session, "test", "others", "write meanwhile")
+        write(ab, folder)
+
+    monkeypatch.setattr(updating_module, "write_block", while_others_write)
+    assert update_abs(night.bench, INSTRUMENT, DATE).updated == (night.flat,)
+    assert flags_of(night.bench, "others") == ["others"] * 4

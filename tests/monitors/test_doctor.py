@@ -13,9 +13,7 @@ from qcbench.workbench import Workbench, make_workbench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
-    bench = make_workbench(tmp_path / "bench", ("hawki",), {})
-    (bench.settings.archive_path / "raw").mkdir(parents=True)
-    return bench
+    return make_workbench(tmp_path / "bench", ("hawki",), {})
 
 
 def nothing_wrong(_engine: str, _recipe: str) -> str | None:
@@ -75,9 +73,36 @@ def test_a_missing_folder_is_found(bench: Workbench) -> None:
     assert (found.status, found.found) == ("missing", f"{bench.tree.work} is not there")
 
 
-def test_an_archive_that_is_not_there_is_found(bench: Workbench) -> None:
-    (bench.settings.archive_path / "raw").rmdir()
-    assert checks_of(bench)["archive"].status == "missing"
+def test_an_archive_that_is_not_there_is_found_with_the_command_that_makes_it(bench: Workbench) -> None:
+    folder = bench.settings.archive_path / "raw"
+    folder.rmdir()
+    found = checks_of(bench)["archive"]
+    assert (found.status, found.remedy) == ("missing", f"mkdir -p {folder}")
+
+
+def test_a_wrong_key_or_variable_is_to_be_mended(bench: Workbench) -> None:
+    file = bench.settings.root / "qcbench.toml"
+    wrong = {"QCBENCH_SITE_START_HOUR": "noon"}
+    assert checks_of(bench, **wrong)["settings"].remedy == "Mend environment variable QCBENCH_SITE_START_HOUR"
+    file.write_text(file.read_text().replace("start_hour = 21", "start_hour = 99"))
+    assert checks_of(bench)["settings"].remedy == f"Mend key site.start_hour in {file}"
+    file.write_text("[site")
+    assert checks_of(bench)["settings"].remedy == f"Mend {file}"
+
+
+def test_a_database_that_is_gone_is_to_be_restored_and_no_empty_one_is_made(bench: Workbench) -> None:
+    file = bench.settings.root / "qcbench.db"
+    bench.close()
+    for part in bench.settings.root.glob("qcbench.db*"):
+        part.unlink()
+    found = checks_of(bench)["database"]
+    assert f"{file}: the database file is missing" in found.found
+    assert found.remedy.startswith(f"Restore {file} from a backup")
+    assert not file.exists()
+
+
+def test_a_database_address_that_leads_nowhere_is_to_be_mended(bench: Workbench) -> None:
+    assert "database.url" in checks_of(bench, QCBENCH_DATABASE_URL="nonsense")["database"].remedy
 
 
 def test_a_disk_with_too_little_space_is_found(bench: Workbench) -> None:

@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from sqlalchemy import select
 
 from qcbench.core.errors import BusyError
 from qcbench.core.locks import exclusive
-from qcbench.store import AssociationBlock, Decision, Event, Product
+from qcbench.store import AssociationBlock, Decision, Event, Product, record_event
 from qcbench.workbench import Workbench, open_workbench
 from qcbench.workflow import auto_daily, open_dates
 from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
@@ -126,10 +127,15 @@ def test_a_finished_date_is_not_open_any_more(tmp_path):
     auto_daily(bench, dates=[], show=False)
     assert open_dates(bench, "hawki") == [NIGHT]
     with bench.store.write() as session:
-        from qcbench.store import record_event
-
         record_event(session, "finish-night", "finished", "", instrument="hawki", date=NIGHT)
     assert open_dates(bench, "hawki") == []
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    first = sorted(folder.iterdir())[0]
+    with fits.open(first) as hdus:
+        hdus[0].header["ARCFILE"] = "HAWKI.2026-11-16T23:59:59.999.fits"
+        hdus.writeto(folder / "late.fits")
+    auto_daily(bench, dates=[], show=False)
+    assert open_dates(bench, "hawki") == [NIGHT], "a file that comes late opens the date again"
 
 
 def test_a_workbench_may_be_opened_again_and_goes_on(tmp_path):
