@@ -35,7 +35,8 @@ def cli_page() -> str:
         f"# The command line\n\n{_MADE}",
         "The common options stand before or behind the command. With `--json` the standard output has one JSON "
         "document and nothing else; its key `next` says what to do next. Messages and progress go to the standard "
-        "error; so does an error, and the standard output is empty then.\n",
+        "error; so does an error, and the standard output is then empty, but for the differences that an audit "
+        "found.\n",
         "## Common options\n\n" + _options(context, cli.params),
     ]
     for title, commands in SECTIONS.items():

@@ -12,7 +12,6 @@ from qcbench.core.addresses import relative_url
 from qcbench.core.dates import iso_ut, time_of_mjd
 from qcbench.look.marks import state_tag
 from qcbench.look.pages import Cell, Column, Link, table
-from qcbench.reports.measure import product_path
 from qcbench.reports.sections import Section, anchor, card, facts
 from qcbench.reports.subject import Subject, raw_path
 
@@ -51,9 +50,11 @@ def association(subject: Subject) -> Section:
     """Return the calibrations that were used, with their signed distance in time, and those that are missing."""
     rows: list[tuple[Cell, ...]] = []
     for item in subject.ab.calibrations:
-        path = product_path(subject.bench, item.product)
+        # the product itself moves on to calib and gets another name: its report stays where it is
+        maker = item.product.ab
+        report = subject.bench.data(maker.instrument).plots(maker.dfo_date) / f"{maker.root_name}.html"
         text = item.product.file_name
-        file: Cell = Link(text, relative_url(path, subject.folder)) if path else text
+        file: Cell = Link(text, relative_url(report, subject.folder)) if report.is_file() else text
         match = state_tag(item.evaluation, "ok" if item.evaluation == "OK" else "nok")
         rows.append((item.role, file, item.tag, item.flag, match, f"{item.dt_days:+.3f}"))
     for missing in subject.ab.missing:

@@ -83,7 +83,9 @@ def find_ab(session: Session, name: str, *, whole: bool = False) -> AssociationB
     if whole:
         query = query.options(
             selectinload(AssociationBlock.inputs).selectinload(ABInput.frame),
-            selectinload(AssociationBlock.calibrations).selectinload(ABCalibration.product),
+            selectinload(AssociationBlock.calibrations)
+            .selectinload(ABCalibration.product)
+            .selectinload(Product.ab),
             selectinload(AssociationBlock.products),
             selectinload(AssociationBlock.scores),
             selectinload(AssociationBlock.decisions),

@@ -24,14 +24,14 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What holds the workbench, and the home of the user who serves it."""
     return tmp_path_factory.mktemp("served")
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Served]:
-    root = folder / "bench"
+def server(place: Path) -> Iterator[Served]:
+    root = place / "bench"
     bench = builders.build_workbench(root)
     data = bench.data(builders.INSTRUMENT)
     plots = data.plots(builders.DATE)
@@ -48,7 +48,7 @@ def server(folder: Path) -> Iterator[Served]:
     for ending in ("hdr", "ab", "alog", "log"):
         (data.root / "logs" / f"evil.{ending}").write_text(EVIL)
     bench.close()
-    with served(root, folder / "home") as one:
+    with served(root, place / "home") as one:
         yield one
 
 
@@ -143,24 +143,22 @@ def test_the_door_leads_to_the_app_without_the_token_and_with_the_cookie_that_en
     assert "_xsrf=" in headers["Set-Cookie"]
 
 
-def test_the_server_says_its_addresses_and_nothing_of_deprecations(server: Served, folder: Path) -> None:
+def test_the_server_says_its_addresses_and_nothing_of_deprecations(server: Served, place: Path) -> None:
     assert ask(server, "/lab/tree/trending.ipynb")[0] == 200
-    assert "DeprecationWarning" not in (folder / "home" / "server.log").read_text()
+    assert "DeprecationWarning" not in (place / "home" / "server.log").read_text()
 
 
-def test_settings_and_workspaces_of_jupyterlab_are_kept_in_the_workbench(
-    server: Served, folder: Path
-) -> None:
+def test_settings_and_workspaces_of_jupyterlab_are_kept_in_the_workbench(server: Served, place: Path) -> None:
     keep(
         server,
         "/lab/api/settings/@jupyterlab/apputils-extension:themes",
         {"raw": '{"theme": "JupyterLab Dark"}'},
     )
     keep(server, "/lab/api/workspaces/mine", {"data": {}, "metadata": {"id": "mine"}})
-    kept = folder / "bench" / "monitor" / "jupyter"
+    kept = place / "bench" / "monitor" / "jupyter"
     assert list(kept.glob("settings/**/themes.jupyterlab-settings"))
     assert list(kept.glob("workspaces/*.jupyterlab-workspace"))
-    assert not (folder / "home" / ".jupyter" / "lab").exists()
+    assert not (place / "home" / ".jupyter" / "lab").exists()
 
 
 def test_the_port_of_another_program_is_not_taken(tmp_path: Path) -> None:

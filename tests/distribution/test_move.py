@@ -126,7 +126,7 @@ def test_an_ab_whose_file_was_lost_on_its_way_can_be_rejected_and_leaves_nothing
     decide(bench, night.dark, "rejected", by="ann", comment="lost")
     for step in (move_products, rename_products, ingest_products):
         assert not step(bench, INSTRUMENT, DATE).problems
-    assert [item[1:] for item in products_of(bench, night.dark)] == [("virtual", None), ("virtual", None)]
+    assert [item[1:] for item in products_of(bench, night.dark)] == [("virtual", None), ("purged", None)]
     assert state_of(bench, night.dark) == "rejected"
     assert finish_night(bench, INSTRUMENT, DATE).finished
     with pytest.raises(DecisionError, match=r"purged .* Process it again: qcbench process-ab -a .* --again"):
