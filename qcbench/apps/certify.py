@@ -14,6 +14,7 @@ import ipywidgets
 from qcbench.apps import details, view
 from qcbench.apps.distribute import run_distribution, waiting_steps
 from qcbench.apps.panels import ActionPanel, DetailPanel, HeaderPanel, NoticePanel, QueuePanel
+from qcbench.apps.questions import NO_QUESTION, distribution_question, rejection_question
 from qcbench.certification import QueueItem, comment_on, decide, impact, queue
 from qcbench.certification.decisions import Scope, Verdict
 from qcbench.core.dates import iso_ut, parse_date, utc_now
@@ -28,8 +29,7 @@ _DECISIONS: Mapping[str, tuple[Verdict, Scope]] = {
     "reject_product": ("rejected", "product"),
     "reject_raw": ("rejected", "raw"),
 }
-_NO_QUESTION = {"text": "", "names": "", "button": ""}
-_NAMES_SHOWN = 4
+_DISTRIBUTE = "distribute"
 
 
 def certify_app(bench: Workbench) -> ipywidgets.Widget:
@@ -70,7 +70,7 @@ class CertifyApp:
         self.detail, self.actions = DetailPanel(tabs=[list(tab) for tab in details.TABS]), ActionPanel()
         self.detail.tab = "report"
         self.header.state = self._blank_header()
-        self.actions.confirm, self.actions.message = _NO_QUESTION, _said("none", "")
+        self.actions.confirm, self.actions.message = NO_QUESTION, _said("none", "")
         for panel in (self.header, self.queue, self.detail, self.actions):
             panel.on_act(self.act)
         self.queue.observe(lambda _change: self._aim(), "checked")
@@ -111,6 +111,9 @@ class CertifyApp:
         if name == "comment":
             return self._comment(str(content.get("comment", "")))
         if name == "confirm" and self._asked is not None:
+            if self._asked[0] == _DISTRIBUTE:
+                self._distribute()
+                return False
             return self._decide(*self._asked, str(content.get("comment", "")))
         if name in ("ping", "confirm"):
             self.header.send({"act": "pong"})
@@ -126,8 +129,8 @@ class CertifyApp:
             self._say("none", "")
         elif name == "keep":
             self._forget_question()
-        elif name == "distribute":
-            self._distribute()
+        elif name == _DISTRIBUTE:
+            self._ask_to_distribute()
         elif name == "close":
             self._head(steps=[])
         return False
@@ -247,7 +250,7 @@ class CertifyApp:
             if users:
                 self._say("none", "")
                 self._asked = (act, names)
-                self.actions.confirm = _question(act, names, users)
+                self.actions.confirm = rejection_question(act, names, users)
                 return False
         return self._decide(act, names, comment)
 
@@ -282,11 +285,20 @@ class CertifyApp:
 
     def _forget_question(self) -> None:
         self._asked = None
-        self.actions.confirm = _NO_QUESTION
+        self.actions.confirm = NO_QUESTION
 
     # distribution
 
+    def _ask_to_distribute(self) -> None:
+        """Ask first: what was moved can't be decided anew."""
+        if self.header.state["busy"] or self.date is None:
+            return
+        self._asked = (_DISTRIBUTE, ())
+        counts = view.decision_counts(self.bench, self.instrument, self.date)
+        self.actions.confirm = distribution_question(self.instrument, self.date, counts)
+
     def _distribute(self) -> None:
+        self._forget_question()
         if self.header.state["busy"] or self.date is None:
             return
         title = f"{self.instrument.upper()} {self.date}"
@@ -377,14 +389,3 @@ def _notice(kind: str, what: str, since: str, todo: str) -> dict[str, str]:
 def _need_comment(comment: str) -> None:
     if not comment.strip():
         raise DecisionError("A rejection needs a comment: say what is wrong, then reject again")
-
-
-def _question(act: str, names: Sequence[str], users: Sequence[str]) -> dict[str, str]:
-    count = "1 other AB" if len(users) == 1 else f"{len(users)} other ABs"
-    what = "this AB" if len(names) == 1 else f"these {len(names)} ABs"
-    more = f" and {len(users) - _NAMES_SHOWN} more" if len(users) > _NAMES_SHOWN else ""
-    return {
-        "text": f"{count} used the products of {what}:",
-        "names": ", ".join(users[:_NAMES_SHOWN]) + more,
-        "button": "Reject raw all the same" if act == "reject_raw" else "Reject all the same",
-    }

@@ -141,7 +141,12 @@ def test_move_rename_and_ingest_bring_exactly_the_certified_products_into_the_ar
     say(app, "select", name=night.green)
     say(app, "certify", comment="")
     say(app, "distribute")
+    assert "Move, name and archive" in app.actions.confirm["text"]
+    assert "to move 1" in app.actions.confirm["names"]
+    assert state_of(night.bench, night.green) == "certified", "nothing is moved before the second word"
+    say(app, "confirm")
     app.wait()
+    assert app.actions.confirm["text"] == ""
     steps = {step["name"]: (step["state"], step["text"]) for step in app.header.state["steps"]}
     assert steps == {
         "move": ("done", "1 AB"),
@@ -225,6 +230,7 @@ def test_a_distribution_that_breaks_off_is_never_told_as_a_success(
     monkeypatch.setattr(certify_module, "run_distribution", broken)
     with capture_logs() as lines:
         say(app, "distribute")
+        say(app, "confirm")
         app.wait()
     assert app.actions.message == {"kind": "nok", "text": words}
     assert not app.header.state["busy"]
@@ -239,6 +245,7 @@ def test_a_step_that_fails_is_told_with_its_words(app: CertifyApp, night: Night)
     with night.bench.store.read() as session:
         Path(str(find_ab(session, night.green).products[0].path)).unlink()
     say(app, "distribute")
+    say(app, "confirm")
     app.wait()
     assert app.actions.message["kind"] == "nok"
     assert str(app.actions.message["text"]).startswith(f"move: {night.green}: ")

@@ -203,6 +203,7 @@ def test_an_evening_of_certification(page: Page, night: Night, server: Served, w
     expect(page.locator(".list .row")).to_have_count(2)
 
     page.keyboard.press("m")
+    page.get_by_role("button", name="Move and archive").click()
     expect(page.locator(".step.done")).to_have_count(5, timeout=20_000)
     message(page, "all that was certified is in the archive")
     assert builders.state_of(night.bench, night.other) == "ingested"

@@ -6,8 +6,10 @@ function render({model, el}) {
     onkeydown: (event) => { if (event.key === "Escape" || event.key === "Enter") comment.blur(); }});
   const idle = () => !asked && !model.get("busy") && model.get("target").count > 0;
 
+  const answering = () => !asked && !model.get("busy");
+
   function act(name, more) {
-    if (!idle()) return;
+    if (name === "confirm" ? !answering() : !idle()) return;
     asked = true;
     draw();
     model.send({act: name, comment: comment.value, ...more});
@@ -16,7 +18,7 @@ function render({model, el}) {
   const button = (name, look, text, letter) =>
     h("button", {class: look, name, disabled: !idle(), onclick: () => act(name)}, text, " ", key(letter));
   const row = h("div", {class: "act"});
-  const question = h("div", {class: "question", role: "alertdialog", "aria-label": "Confirm the rejection"});
+  const question = h("div", {class: "question", role: "alertdialog", "aria-label": "Confirm"});
   const message = h("div", {class: "message", role: "status"});
   el.append(question, row, message);
 
@@ -28,8 +30,8 @@ function render({model, el}) {
     if (confirm.text) {
       question.replaceChildren(
         h("span", {}, h("b", {}, confirm.text), " ", h("span", {class: "muted mono", title: confirm.names}, confirm.names)),
-        h("button", {name: "confirm", class: "nok-fill", disabled: !idle(), onclick: () => act("confirm")}, confirm.button),
-        h("button", {name: "keep", onclick: () => model.send({act: "keep"})}, "Keep it"));
+        h("button", {name: "confirm", class: confirm.look, disabled: !answering(), onclick: () => act("confirm")}, confirm.button),
+        h("button", {name: "keep", onclick: () => model.send({act: "keep"})}, confirm.refuse));
     }
     row.replaceChildren(comment,
       button("comment", "", "Comment", "n"),
