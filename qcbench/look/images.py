@@ -176,6 +176,8 @@ def _frame(ranges: tuple[Range1d, Range1d], width: int, height: int) -> figure:
         tools=[PanTool(), BoxZoomTool(match_aspect=True), wheel_zoom(), ResetTool(), SaveTool()],
         title_location="below",
         toolbar_location=None,
+        # else a frame is never narrower than its label, and the last ones fall off a narrow page
+        styles={"min-width": "0"},
     )
     made.axis.visible = False
     made.grid.visible = False
