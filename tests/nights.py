@@ -67,7 +67,6 @@ def real_efosc2_workbench(root: Path, real_data: Path) -> Workbench:
     """A workbench whose archive holds the eight real EFOSC2 frames."""
     bench = make_workbench(root, ("efosc2",), {})
     folder = root / "archive" / "raw"
-    folder.mkdir(parents=True)
     for path in sorted((real_data / "efosc2-pessto").glob("*.fits")):
         shutil.copy(path, folder / path.name)
     return bench

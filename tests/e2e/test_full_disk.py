@@ -26,7 +26,6 @@ from tests.nights import NIGHT, simulated_archive
 root = Path(sys.argv[1])
 bench = make_workbench(root, ("hawki",), os.environ)
 simulated_archive(Path(sys.argv[2]), window=128)
-(root / "archive").symlink_to(sys.argv[2])
 
 def states():
     with bench.store.read() as session:
@@ -66,6 +65,7 @@ def test_nothing_is_lost_when_the_disk_is_full(tmp_path):
         **os.environ,
         "SCRIPT": SCRIPT,
         "QCBENCH_PROCESSING_ENGINE": "python",
+        "QCBENCH_ARCHIVE_PATH": str(archive),
         "QCBENCH_PROCESSING_MIN_FREE_MB": "0",
     }
     ended = subprocess.run(
