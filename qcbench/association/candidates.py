@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session, selectinload
 
 from qcbench.oca import Action, Association, matches, preferred
 from qcbench.store import ABState, AssociationBlock, Product
+from qcbench.store.models import NO_RECIPE
 
 MASTERS = frozenset({"calib", "archive"})
 PENDING = frozenset({"virtual", "product"})
-UNSUPPORTED = "NONE"
 DEAD_STATES = frozenset({ABState.FAILED, ABState.REJECTED})
 
 
@@ -77,7 +77,7 @@ def pool(session: Session, instrument: str) -> Sequence[Product]:
 def may_be_made(ab: AssociationBlock) -> bool:
     """Tell whether an AB may still make, or has made, its products."""
     too_few = any(item["tag"] == "RAWFILE" for item in ab.missing)
-    return ab.state not in DEAD_STATES and ab.recipe != UNSUPPORTED and not too_few
+    return ab.state not in DEAD_STATES and ab.recipe != NO_RECIPE and not too_few
 
 
 def associate(ab: AssociationBlock, action: Action, products: Iterable[Product]) -> Associated:

@@ -31,6 +31,7 @@ from qcbench.store import (
     record_event,
     record_lasting,
 )
+from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
 TOOL = "create-ab"
@@ -147,7 +148,7 @@ def _form(
         raw_type=str(first.raw_type),
         event=made.action,
         action=made.action,
-        recipe=action.recipe or "NONE",
+        recipe=action.recipe or NO_RECIPE,
         completeness="INCOMPLETE",
         missing=[_too_few(made, members)] if too_few else [],
         match_keys={key: value for key, value in made.key_values if key != "ARCFILE"},

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session, selectinload
 from qcbench.core.files import write_text
 from qcbench.processing.cascade import Task
 from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, advance, record_event
+from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
 TOOL = "create-job"
-UNSUPPORTED = "NONE"
 _NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING})
 
 
@@ -37,7 +37,7 @@ def create_job(bench: Workbench, instrument: str, date: dt.date) -> JobResult:
     """Queue the complete ABs of a date and write the job file; calling it again queues what is new."""
     with bench.store.write() as session:
         abs_ = _abs(session, instrument, date, ABState.CREATED)
-        new = [ab for ab in abs_ if ab.completeness == "COMPLETE" and ab.recipe != UNSUPPORTED]
+        new = [ab for ab in abs_ if ab.completeness == "COMPLETE" and ab.recipe != NO_RECIPE]
         for ab in new:
             advance(session, ab, ABState.QUEUED, TOOL)
         if new:

@@ -25,6 +25,9 @@ from qcbench.core.errors import StoreError
 
 Keys = dict[str, Any]
 
+# the recipe of an AB that no pipeline supports: it is formed, and not processed
+NO_RECIPE = "NONE"
+
 
 class UtcTime(TypeDecorator[dt.datetime]):
     """An aware time in UT, also in SQLite, which knows no time zones."""
