@@ -5,8 +5,9 @@ set -euo pipefail
 
 packages=(
     esorex
-    cpl-plugin-giraf cpl-plugin-hawki cpl-plugin-muse cpl-plugin-naco cpl-plugin-uves cpl-plugin-vimos
-    fitsverify
+    cpl-plugin-amber cpl-plugin-giraf cpl-plugin-hawki cpl-plugin-muse cpl-plugin-naco cpl-plugin-uves
+    cpl-plugin-vimos cpl-plugin-visir
+    fitsverify qfits-tools
     chromium fonts-dejavu-core
 )
 

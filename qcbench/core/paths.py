@@ -116,6 +116,11 @@ class DataTree:
         return self.root / "static"
 
     @property
+    def general(self) -> Path:
+        """General (static) calibrations, which are not made from raw frames ($GEN_CALDIR)."""
+        return self.root / "calib" / "general"
+
+    @property
     def trending(self) -> Path:
         """Information for the trending system."""
         return self.root / "trending"
@@ -134,5 +139,5 @@ class DataTree:
         """Make all folders that are missing."""
         for name in ("raw", "headers", "calib", "reduced", "logs", "plots", "product"):
             make_folder(self.root / name)
-        for folder in (self.listings, self.trending, self.static):
+        for folder in (self.listings, self.trending, self.static, self.general):
             make_folder(folder)

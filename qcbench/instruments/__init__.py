@@ -1,5 +1,7 @@
 """Instrument packs: all that qcbench knows of an instrument, as data."""
 
+from qcbench.instruments.exceptions import Breakpoint, FilterRule
+from qcbench.instruments.keys import KeyDictionary, KeySpec
 from qcbench.instruments.loading import available_packs, find_pack, load_pack, product_category
 from qcbench.instruments.models import (
     Column,
@@ -13,9 +15,13 @@ from qcbench.instruments.models import (
 )
 
 __all__ = [
+    "Breakpoint",
     "Column",
     "EngineChoice",
+    "FilterRule",
     "InstrumentPack",
+    "KeyDictionary",
+    "KeySpec",
     "NameRule",
     "ParameterScore",
     "RecipeConfig",

@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from qcbench.core.errors import PackError
+from qcbench.instruments.exceptions import BreakpointsFile, FiltersFile
+from qcbench.instruments.keys import KeyDictionary, KeysFile
 from qcbench.instruments.models import (
     InstrumentFile,
     InstrumentPack,
@@ -48,12 +50,18 @@ def find_pack(name: str, site: Path | None = None) -> InstrumentPack:
         raise PackError(
             site or BUILT_IN, f"there is no instrument pack '{name}'; there is {', '.join(packs)}"
         )
-    return load_pack(packs[name])
+    additions = site / name if site is not None and packs[name] != site / name else None
+    return load_pack(packs[name], additions)
 
 
 @cache
-def load_pack(folder: Path) -> InstrumentPack:
+def load_pack(folder: Path, additions: Path | None = None) -> InstrumentPack:
     """Read a pack from its folder and check its files against each other.
+
+    Parameters
+    ----------
+    additions : Path, optional
+        A folder whose ``breakpoints.yaml`` and ``filters.yaml``, where they are there, add to those of the pack.
 
     Raises
     ------
@@ -67,10 +75,40 @@ def load_pack(folder: Path) -> InstrumentPack:
         tables=read_yaml(folder / "qc1.yaml", Qc1File).tables,
         scores=read_yaml(folder / "scores.yaml", ScoresFile).scores,
         rules=load_rules(folder / "rules.oca"),
+        keys=_common_keys() | _own_keys(folder),
+        breakpoints=tuple(
+            item
+            for path in _optional("breakpoints.yaml", folder, additions)
+            for item in read_yaml(path, BreakpointsFile).breakpoints
+        ),
+        filters=tuple(
+            item
+            for path in _optional("filters.yaml", folder, additions)
+            for item in read_yaml(path, FiltersFile).filters
+        ),
     )
     for problem in _contradictions(pack):
         raise problem.error(folder)
     return pack
+
+
+@cache
+def _common_keys() -> KeyDictionary:
+    """Return the keys that headers of all instruments have."""
+    return KeyDictionary(read_yaml(BUILT_IN / "keys.yaml", KeysFile).keys)
+
+
+def _own_keys(folder: Path) -> KeyDictionary:
+    """Return the keys of the instrument itself."""
+    files = [read_yaml(path, KeysFile) for path in _optional("keys.yaml", folder)]
+    return KeyDictionary({name: spec for file in files for name, spec in file.keys.items()})
+
+
+def _optional(name: str, *folders: Path | None) -> Iterator[Path]:
+    """Find the files of a name that are there."""
+    for folder in folders:
+        if folder is not None and (folder / name).is_file():
+            yield folder / name
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from qcbench.instruments.exceptions import Breakpoint, FilterRule
+from qcbench.instruments.keys import KeyDictionary
 from qcbench.oca import RuleSet
 
 SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -49,7 +51,10 @@ class SetupKey(_Model):
 
 
 class InstrumentFile(_Model):
-    """``instrument.yaml``."""
+    """``instrument.yaml``.
+
+    `static` says which PRO.CATG are general calibrations, which no recipe makes, and what they are.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
@@ -60,6 +65,7 @@ class InstrumentFile(_Model):
     report_keys: tuple[str, ...] = ()
     setups: dict[str, tuple[SetupKey, ...]] = Field(default_factory=dict)
     recipes: dict[str, RecipeConfig] = Field(default_factory=dict)
+    static: dict[str, str] = Field(default_factory=dict)
     saturation_adu: float | None = None
 
 
@@ -191,6 +197,9 @@ class InstrumentPack:
     tables: Mapping[str, TableSpec]
     scores: tuple[ParameterScore, ...]
     rules: RuleSet
+    keys: KeyDictionary
+    breakpoints: tuple[Breakpoint, ...] = ()
+    filters: tuple[FilterRule, ...] = ()
 
     @property
     def name(self) -> str:

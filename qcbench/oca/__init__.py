@@ -4,7 +4,7 @@ from qcbench.oca.classification import Classification, Classifier
 from qcbench.oca.evaluate import ConditionResult, classify, explain, matches, preferred
 from qcbench.oca.expressions import Expression
 from qcbench.oca.grouping import Group, Grouping, group
-from qcbench.oca.parser import load_rules, parse_rules
+from qcbench.oca.parser import load_rules, parse_expression, parse_rules
 from qcbench.oca.printer import print_expression, print_rules
 from qcbench.oca.rules import Action, Association, Organizer, Product, RuleSet
 from qcbench.oca.values import Keys, Value
@@ -28,6 +28,7 @@ __all__ = [
     "group",
     "load_rules",
     "matches",
+    "parse_expression",
     "parse_rules",
     "preferred",
     "print_expression",

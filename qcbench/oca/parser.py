@@ -49,19 +49,35 @@ def parse_rules(text: str, source: str) -> RuleSet:
     RuleError
         The text is not in the language: what was expected and found, where, and that line.
     """
-    try:
-        statements: tuple[Any, ...] = _parser().parse(text)  # type: ignore[assignment]
-    except UnexpectedInput as error:
-        raise syntax_error(error, _accepted(error, text), text, source) from error
-    except _WrongTokenError as error:
-        place = (error.token.line or 1, error.token.column or 1)
-        raise rule_error(text, source, place, error.expected, found(error.token)) from error
+    statements = _parse(text, source, "start")
     return RuleSet(
         classifiers=tuple(rule for rule in statements if isinstance(rule, Classifier)),
         organizers=tuple(rule for rule in statements if isinstance(rule, Organizer)),
         actions=tuple(rule for rule in statements if isinstance(rule, Action)),
         source=source,
     )
+
+
+def parse_expression(text: str, source: str) -> Expression:
+    """Read a condition or a value that stands alone, such as ``DPR.TYPE like "%TEST%"``.
+
+    Raises
+    ------
+    RuleError
+        The text is not an expression of the language.
+    """
+    expression: Expression = _parse(text, source, "expression")
+    return expression
+
+
+def _parse(text: str, source: str, start: str) -> Any:
+    try:
+        return _parser().parse(text, start=start)
+    except UnexpectedInput as error:
+        raise syntax_error(error, _accepted(error, text, start), text, source) from error
+    except _WrongTokenError as error:
+        place = (error.token.line or 1, error.token.column or 1)
+        raise rule_error(text, source, place, error.expected, found(error.token)) from error
 
 
 def load_rules(path: Path) -> RuleSet:
@@ -101,14 +117,14 @@ class _WrongTokenError(Exception):
 def _parser() -> Lark:
     grammar = resources.files("qcbench.oca").joinpath("grammar.lark").read_text(encoding="utf-8")
     # The basic lexer keeps words reserved everywhere, so that an error shows at the word that is wrong.
-    return Lark(grammar, parser="lalr", lexer="basic", transformer=_Builder())
+    return Lark(grammar, parser="lalr", lexer="basic", transformer=_Builder(), start=["start", "expression"])
 
 
-def _accepted(error: UnexpectedInput, text: str) -> set[str]:
+def _accepted(error: UnexpectedInput, text: str, start: str) -> set[str]:
     """Name the terminals that could stand where the parser stopped."""
     if isinstance(error, UnexpectedToken):
         return set(error.accepts)
-    before = _parser().parse_interactive(text[: error.pos_in_stream])
+    before = _parser().parse_interactive(text[: error.pos_in_stream], start=start)
     before.exhaust_lexer()
     return set(before.accepts())  # type: ignore[no-untyped-call]
 
