@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qcbench.oca.classification import Classification
-from qcbench.oca.expressions import INPUT_PREFIX, And, Expression
+from qcbench.oca.expressions import INPUT_PREFIX, Expression, terms_of
 from qcbench.oca.printer import print_expression
 from qcbench.oca.rules import RuleSet
 from qcbench.oca.values import Keys, Value
@@ -59,15 +58,7 @@ def preferred(condition: Expression, candidate: Keys, input_keys: Keys) -> bool:
 
 def explain(condition: Expression, candidate: Keys, input_keys: Keys) -> list[ConditionResult]:
     """Evaluate each term of the outermost `and` by itself, and say which values decided it."""
-    return [_explain_term(term, candidate, input_keys) for term in _flat_terms(condition)]
-
-
-def _flat_terms(condition: Expression) -> Iterator[Expression]:
-    if not isinstance(condition, And):
-        yield condition
-        return
-    for term in condition.terms:
-        yield from _flat_terms(term)
+    return [_explain_term(term, candidate, input_keys) for term in terms_of(condition)]
 
 
 def _explain_term(term: Expression, candidate: Keys, input_keys: Keys) -> ConditionResult:

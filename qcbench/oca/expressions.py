@@ -16,7 +16,8 @@ from qcbench.oca.values import Evaluator, Keys, Value
 
 INPUT_PREFIX = "inputFile."
 LAST_FRAME_PREFIX = "LF."
-SIGNAL_KEYS = frozenset({"SIG.TEMPLATE", "SIG.FRAME"})
+FRAME_SIGNAL = "SIG.FRAME"
+SIGNAL_KEYS = frozenset({"SIG.TEMPLATE", FRAME_SIGNAL})
 
 _COMPARE: dict[str, Callable[[Value, Value], bool]] = {
     "==": values.equal,
@@ -78,10 +79,13 @@ class Key(Expression):
     of_input: bool = False
 
     def compile(self, neutral: bool | None) -> Evaluator:
-        """Look the key up; signals count as raised, and the last frame is the frame itself."""
+        """Look the key up; signals count as raised. Without a group, the last frame is the frame itself."""
         if self.name in SIGNAL_KEYS:
             return lambda candidate, input_keys: 1
         name = self.header_name
+        if self.of_last_frame:
+            full = self.name
+            return lambda candidate, input_keys: candidate.get(full if full in candidate else name)
         if self.of_input:
             return lambda candidate, input_keys: input_keys.get(name)
         return lambda candidate, input_keys: candidate.get(name)
@@ -90,6 +94,11 @@ class Key(Expression):
     def header_name(self) -> str:
         """The key as it stands in the header, without the prefix of the last frame."""
         return self.name.removeprefix(LAST_FRAME_PREFIX)
+
+    @property
+    def of_last_frame(self) -> bool:
+        """It is a key of the last frame of the group, `LF.KEY`."""
+        return self.name.startswith(LAST_FRAME_PREFIX)
 
     def read(self, candidate: Keys, input_keys: Keys) -> Value:
         """Give the value that the expression sees."""
@@ -303,3 +312,19 @@ class Or(Expression):
 def _is_plain_text(value: Value) -> bool:
     """Tell whether a value is a string that can't equal a number."""
     return isinstance(value, str) and values.as_number(value) is None
+
+
+def terms_of(condition: Expression) -> Iterator[Expression]:
+    """Walk over the terms of the outermost `and`, also of one within it."""
+    if not isinstance(condition, And):
+        yield condition
+        return
+    for term in condition.terms:
+        yield from terms_of(term)
+
+
+def has_preference(expression: Expression) -> bool:
+    """Tell whether there is a `tryBetween` in it."""
+    if isinstance(expression, Between) and expression.preference:
+        return True
+    return any(has_preference(child) for child in expression.children())
