@@ -174,7 +174,7 @@ def _association(bench: Workbench, session: Session, ab: AssociationBlock) -> Ma
             use.role,
             use.flag,
             use.evaluation,
-            use.product.ab.state,
+            use.product.ab.state if use.product.ab else "",
             use.dt_days,
         ]
         for use in ab.calibrations

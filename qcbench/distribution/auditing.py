@@ -83,7 +83,7 @@ def _ingested(session: Session, instrument: str | None, date: dt.date | None) ->
 
 
 def _compare(dp_id: str, product: Product, present: str | None) -> str | None:
-    name = f"{dp_id} ({product.file_name} of {product.ab.name})"
+    name = f"{dp_id} ({product.file_name} of {product.maker.name})"
     if present is None:
         return f"{name}: the database says that it was ingested, but the archive has not got it. Restore it there"
     if present != product.sha256:

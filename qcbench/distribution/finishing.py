@@ -150,7 +150,7 @@ def _blockers(session: Session, ab_ids: list[int]) -> dict[int, list[str]]:
     )
     found: dict[int, list[str]] = {}
     for use in uses:
-        owner = use.product.ab
+        owner = use.product.maker
         found.setdefault(use.ab_id, []).append(f"{owner.name} ({owner.state})")
     return found
 

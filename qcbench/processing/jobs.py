@@ -78,8 +78,10 @@ def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Se
 
 
 def _parents(ab: AssociationBlock) -> frozenset[str]:
-    owners = (item.product.ab for item in ab.calibrations)
-    return frozenset(owner.name for owner in owners if owner.state in _NOT_MADE | {ABState.FAILED})
+    owners = (item.product.ab for item in ab.calibrations if item.role == "MCALIB")
+    return frozenset(
+        owner.name for owner in owners if owner is not None and owner.state in _NOT_MADE | {ABState.FAILED}
+    )
 
 
 def _in_order(tasks: dict[str, Task]) -> list[str]:

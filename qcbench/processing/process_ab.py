@@ -242,10 +242,12 @@ def _process(
 
 def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
     """Fetch the pixels that are not here yet; a file of another size than announced is fetched again."""
-    folder = bench.data(ab.instrument).raw(ab.dfo_date)
+    data = bench.data(ab.instrument)
     fetched = []
     for item in ab.inputs:
-        path = folder / item.frame.arcfile
+        if item.role == "RASSOC":
+            continue
+        path = data.raw(item.frame.dfo_date) / item.frame.arcfile
         fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
         fetched.append((path, item.tag))
     return tuple(fetched)
@@ -270,7 +272,7 @@ def _smallest_side(path: Path) -> int:
 
 def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
     """Return the calibrations where they are now: they may have been moved since the AB was claimed."""
-    wanted = {item.product_id: item.tag for item in ab.calibrations}
+    wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
     with bench.store.read() as session:
         products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
     masters = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -14,6 +15,7 @@ from qcbench.look.marks import state_tag
 from qcbench.look.pages import Cell, Column, Link, table
 from qcbench.reports.sections import Section, anchor, card, facts
 from qcbench.reports.subject import Subject, raw_path
+from qcbench.store import AssociationBlock
 
 _RAW_COLUMNS = (
     Column("Raw frame"),
@@ -50,17 +52,27 @@ def association(subject: Subject) -> Section:
     """Return the calibrations that were used, with their signed distance in time, and those that are missing."""
     rows: list[tuple[Cell, ...]] = []
     for item in subject.ab.calibrations:
-        # the product itself moves on to calib and gets another name: its report stays where it is
-        maker = item.product.ab
-        report = subject.bench.data(maker.instrument).plots(maker.dfo_date) / f"{maker.root_name}.html"
-        text = item.product.file_name
-        file: Cell = Link(text, relative_url(report, subject.folder)) if report.is_file() else text
+        text, report = item.product.file_name, _report_of(subject, item.product.ab)
+        file: Cell = Link(text, relative_url(report, subject.folder)) if report else text
         match = state_tag(item.evaluation, "ok" if item.evaluation == "OK" else "nok")
-        rows.append((item.role, file, item.tag, item.flag, match, f"{item.dt_days:+.3f}"))
+        rows.append((item.role, file, item.tag, item.flag, match, _distance(item.dt_days)))
     for missing in subject.ab.missing:
         rows.append(("MCALIB", "–", str(missing.get("tag", "")), "", state_tag("MISS", "nok"), None))
     body = table(_ASSOCIATION_COLUMNS, rows, empty="This AB needs no calibration.")
     return card("Association", body, note=subject.ab.completeness, narrow=True)
+
+
+def _report_of(subject: Subject, maker: AssociationBlock | None) -> Path | None:
+    """Return the report of the AB that made a calibration; the product itself moves on and gets another name."""
+    if maker is None:
+        return None
+    report = subject.bench.data(maker.instrument).plots(maker.dfo_date) / f"{maker.root_name}.html"
+    return report if report.is_file() else None
+
+
+def _distance(dt_days: float | None) -> str:
+    """Return the signed distance in time; nothing for a general calibration."""
+    return "" if dt_days is None else f"{dt_days:+.3f}"
 
 
 def processing(subject: Subject) -> Section:

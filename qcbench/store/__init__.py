@@ -13,6 +13,7 @@ from qcbench.store.models import (
     Product,
     Score,
 )
+from qcbench.store.rule_sets import RuleSetVersion, VirtualDataset
 from qcbench.store.states import ABState, advance, record_event, record_lasting
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "Event",
     "Frame",
     "Product",
+    "RuleSetVersion",
     "Score",
     "Store",
+    "VirtualDataset",
     "advance",
     "record_event",
     "record_lasting",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,16 @@ class Store:
 
     def upgrade(self) -> None:
         """Bring the database to the newest schema; a new one is made."""
-        with self._errors(), self._writer.begin() as connection:
+        # SQLite changes a table by making it anew, which foreign keys would take for the loss of its rows
+        engine = _engine(self._reader.url, "BEGIN IMMEDIATE", foreign_keys="OFF")
+        with self._errors(), engine.begin() as connection:
             config = _config()
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
             except CommandError as err:
                 raise StoreError(f"{self.url}: {err}. {_NEWER}") from err
+        engine.dispose()
 
     def check(self) -> None:
         """Make sure that the database is there and of this version.
@@ -156,15 +160,15 @@ def _config() -> Config:
     return config
 
 
-def _engine(url: str, begin: str) -> Engine:
+def _engine(url: str | URL, begin: str, foreign_keys: str = "ON") -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "connect", partial(_on_connect, foreign_keys))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _on_connect(connection: Any, _record: Any) -> None:
+def _on_connect(foreign_keys: str, connection: Any, _record: Any) -> None:
     # the driver must not open transactions by itself: the "begin" listener does, in the wanted mode
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -172,7 +176,7 @@ def _on_connect(connection: Any, _record: Any) -> None:
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "journal_mode = WAL",
         "synchronous = NORMAL",
-        "foreign_keys = ON",
+        f"foreign_keys = {foreign_keys}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

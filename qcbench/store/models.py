@@ -70,7 +70,7 @@ class ArchiveFile(Base):
 
 
 class Frame(Base):
-    """A raw frame, named by ARCFILE."""
+    """A raw frame, named by ARCFILE; `filtered` says why it is kept out of the system, where it is."""
 
     __tablename__ = "frames"
     __table_args__ = (Index("ix_frames_instrument_date", "instrument", "dfo_date"),)
@@ -91,6 +91,7 @@ class Frame(Base):
     raw_type: Mapped[str | None]
     do_catg: Mapped[str | None]
     problem: Mapped[str | None]
+    filtered: Mapped[str | None]
     keys: Mapped[Keys]
     loaded_at: Mapped[dt.datetime]
 
@@ -150,7 +151,10 @@ class AssociationBlock(Base):
 
 
 class ABInput(Base):
-    """A raw frame of an AB: RAWFILE, or RASSOC for one that is only associated."""
+    """A raw frame of an AB: of its group (RAWFILE), associated as a further input (RCALIB), or only associated (RASSOC).
+
+    `dt_days` (frame minus AB at mid-exposure) and `level` (see `ABCalibration`) are those of an associated one.
+    """
 
     __tablename__ = "ab_inputs"
     __table_args__ = (UniqueConstraint("ab_id", "frame_id", "role"),)
@@ -159,6 +163,8 @@ class ABInput(Base):
     frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id"), index=True)
     role: Mapped[str]
     tag: Mapped[str]
+    dt_days: Mapped[float | None]
+    level: Mapped[int] = mapped_column(default=0)
     position: Mapped[int]
 
     ab: Mapped[AssociationBlock] = relationship(back_populates="inputs")
@@ -166,9 +172,10 @@ class ABInput(Base):
 
 
 class Product(Base):
-    """A pipeline product: virtual until its AB has made it, then followed to the archive.
+    """A pipeline product: virtual until its AB has made it, then followed to the archive; or a general calibration.
 
-    `location` is one of virtual, product (certification area), calib (certified and moved), archive, purged.
+    `location` is one of virtual, product (certification area), calib (certified and moved), archive, purged,
+    general. A general (static) calibration has no AB; its `mjd_obs` is the start of its validity, 0 for always.
     """
 
     __tablename__ = "products"
@@ -177,7 +184,7 @@ class Product(Base):
         Index("ix_products_lookup", "instrument", "pro_catg", "mjd_obs"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    ab_id: Mapped[int] = mapped_column(ForeignKey("abs.id", ondelete="CASCADE"), index=True)
+    ab_id: Mapped[int | None] = mapped_column(ForeignKey("abs.id", ondelete="CASCADE"), index=True)
     instrument: Mapped[str]
     position: Mapped[int]
     pro_catg: Mapped[str]
@@ -191,7 +198,20 @@ class Product(Base):
     mjd_obs: Mapped[float]
     keys: Mapped[Keys]
 
-    ab: Mapped[AssociationBlock] = relationship(back_populates="products")
+    ab: Mapped[AssociationBlock | None] = relationship(back_populates="products")
+
+    @property
+    def maker(self) -> AssociationBlock:
+        """The AB that makes it.
+
+        Raises
+        ------
+        StoreError
+            It is a general calibration, which no AB makes.
+        """
+        if self.ab is None:
+            raise StoreError(f"{self.pipefile} is a general calibration: no AB makes it")
+        return self.ab
 
     @property
     def file_name(self) -> str:
@@ -200,7 +220,11 @@ class Product(Base):
 
 
 class ABCalibration(Base):
-    """A calibration that an AB uses (MCALIB) or that is only associated with it (MASSOC)."""
+    """A calibration that an AB uses (MCALIB) or that is only associated with it (MASSOC).
+
+    `dt_days` is calibration minus AB at mid-exposure; None for a general calibration. `level` is 0 within the
+    calibration plan, and counts up with each preference of the rule that it does not fulfil.
+    """
 
     __tablename__ = "ab_calibrations"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -210,7 +234,8 @@ class ABCalibration(Base):
     flag: Mapped[str]
     tag: Mapped[str]
     evaluation: Mapped[str]
-    dt_days: Mapped[float]
+    dt_days: Mapped[float | None]
+    level: Mapped[int] = mapped_column(default=0)
     position: Mapped[int]
 
     ab: Mapped[AssociationBlock] = relationship(back_populates="calibrations")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, select, text
 
 from qcbench.core.errors import StoreError
-from qcbench.store import Store
+from qcbench.store import ABCalibration, Store
+from qcbench.store.database import MIGRATIONS
 from qcbench.store.models import Base
 
 
@@ -68,3 +72,41 @@ def test_no_message_shows_a_password() -> None:
     with pytest.raises(StoreError) as error:
         Store("postgresql+psycopg://somebody:secret@127.0.0.1:1/qc").check()
     assert "secret" not in str(error.value)
+
+
+def test_an_upgrade_keeps_every_row(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    old = create_engine(f"sqlite:///{file}")
+    with old.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in _ROWS_OF_THE_FIRST_SCHEMA:
+            connection.exec_driver_sql(statement)
+    store = Store(f"sqlite:///{file}")
+    store.upgrade()
+    with store.read() as session:
+        use = session.scalars(select(ABCalibration)).one()
+        assert (use.dt_days, use.level) == (-0.5, 0)
+        assert use.product.maker.name == use.ab.name == "X_tpl.ab"
+        assert use.ab.inputs[0].frame.arcfile == "X.fits"
+        assert use.ab.inputs[0].level == 0
+        assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+        assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+_ROWS_OF_THE_FIRST_SCHEMA = (
+    "insert into frames (id, arcfile, instrument, dfo_date, mjd_obs, exptime, uri, size, stamp, header_sha256,"
+    " dpr_catg, dpr_type, keys, loaded_at) values (1, 'X.fits', 'hawki', '2026-11-19', 61364.0, 1.0, 'u', 1, 's',"
+    " 'h', 'CALIB', 'DARK', '{}', '2026-11-20 00:00:00')",
+    "insert into abs (id, name, instrument, dfo_date, mode, raw_type, event, action, recipe, completeness, missing,"
+    " match_keys, setup, keys, mjd_obs, mjd_obs_mod, prod_root, state, attempts, created_at, updated_at)"
+    " values (1, 'X_tpl.ab', 'hawki', '2026-11-19', 'CALIB', 'DARK', 'DARK', 'DARK', 'r', 'COMPLETE', '[]', '{}',"
+    " '', '{}', 61364.0, 61364.0, 'r.X', 'created', 0, '2026-11-20 00:00:00', '2026-11-20 00:00:00')",
+    "insert into ab_inputs (ab_id, frame_id, role, tag, position) values (1, 1, 'RAWFILE', 'DARK', 0)",
+    "insert into products (id, ab_id, instrument, position, pro_catg, pipefile, location, mjd_obs, keys)"
+    " values (1, 1, 'hawki', 0, 'MASTER_DARK', 'r.X_0000.fits', 'virtual', 61364.0, '{}')",
+    "insert into ab_calibrations (ab_id, product_id, role, flag, tag, evaluation, dt_days, position)"
+    " values (1, 1, 'MCALIB', 'VIRTUAL', 'MASTER_DARK', 'OK', -0.5, 0)",
+)
