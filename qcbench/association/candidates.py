@@ -1,115 +1,180 @@
-"""Finding the calibrations of an AB.
+"""What may be associated: products (MCAL, VCAL), general calibrations, and raw frames, as the database has them.
 
-Certified masters (MCAL) come before virtual ones (VCAL), and calibrations within the calibration plan before those
-within the extended validity; then the closest in time counts, and the name where times are equal.
-Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
+Certified masters (MCAL) come before virtual ones (VCAL), and both before general calibrations; but what is within the
+calibration plan comes before what is not.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2; decision 0003.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
 
-from qcbench.oca import Action, Association, matches, preferred
-from qcbench.store import ABState, AssociationBlock, Product
+from qcbench.instruments import InstrumentPack
+from qcbench.oca import Candidate, CandidatePool, Cascade, Need, Value, classify
+from qcbench.store import ABState, AssociationBlock, Frame, Product
 from qcbench.store.models import NO_RECIPE
 
 MASTERS = frozenset({"calib", "archive"})
 PENDING = frozenset({"virtual", "product"})
+GENERAL = "general"
 DEAD_STATES = frozenset({ABState.FAILED, ABState.REJECTED})
+SECONDS_PER_DAY = 86400.0
+# how far raw frames are looked for where the rule sets no limit in time
+RAW_REACH_DAYS = 1.0
+_TIERS = {location: tier for tier, group in enumerate((MASTERS, PENDING, {GENERAL})) for location in group}
+_OF_RAW = ("RAW.TYPE", "DO.CATG")
+_BATCH = 500
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A calibration that was chosen: which rule asked for it, and how far it is (days, calibration minus AB)."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What decides, beside the rules, whether a candidate may be taken.
 
-    association: Association
-    product: Product
-    dt_days: float
-    in_plan: bool
+    `maker` is the id of the AB that makes a product, `action` what that AB does, and `is_made` says that it has
+    been done.
+    """
+
+    row_id: int
+    category: str
+    location: str
+    maker: int | None
+    action: str
+    is_made: bool
 
     @property
     def flag(self) -> str:
-        """REAL for a certified master, VIRTUAL for one that its AB has yet to make or to get certified."""
-        return "REAL" if self.product.location in MASTERS else "VIRTUAL"
+        """VIRTUAL for what its AB has yet to make or to get certified, else REAL."""
+        return "VIRTUAL" if self.location in PENDING else "REAL"
 
 
 @dataclass(frozen=True)
-class Associated:
-    """What was found for an AB, and which rules found nothing."""
+class Candidates:
+    """A pool, and what is known of each candidate in it."""
 
-    choices: tuple[Choice, ...]
-    missing: tuple[Association, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """Every required calibration was found."""
-        return not any(association.min_ret > 0 for association in self.missing)
+    pool: CandidatePool
+    known: tuple[Known, ...]
 
 
-def pool(session: Session, instrument: str) -> Sequence[Product]:
-    """Return the products of an instrument that may serve as calibrations: certified ones and virtual ones.
+@dataclass(frozen=True)
+class Span:
+    """The times (MJD, days) of the ABs for which candidates are wanted."""
+
+    first: float
+    last: float
+
+    def limits(self, reach: float) -> tuple[float, float]:
+        """Return the times between which candidates can lie."""
+        return self.first - reach, self.last + reach
+
+
+def may_be_made(state: str, recipe: str, missing: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether an AB may still make, or has made, its products."""
+    too_few = any(item["tag"] == "RAWFILE" for item in missing)
+    return state not in DEAD_STATES and recipe != NO_RECIPE and not too_few
+
+
+def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span: Span) -> Candidates:
+    """Return the products that may serve as calibrations around a time.
 
     Virtual ones that nobody is going to make are left out: their AB failed, was rejected, has too few raw frames,
     or has no recipe.
     """
+    wanted = pack.rules.keys()
     query = (
-        select(Product)
-        .join(Product.ab)
-        .where(
-            Product.instrument == instrument,
-            Product.location.in_(MASTERS | PENDING),
-            AssociationBlock.state.not_in(DEAD_STATES),
+        select(
+            Product.id,
+            Product.pipefile,
+            Product.pro_catg,
+            Product.location,
+            Product.mjd_obs,
+            Product.keys,
+            AssociationBlock.id,
+            AssociationBlock.action,
+            AssociationBlock.state,
+            AssociationBlock.recipe,
+            AssociationBlock.missing,
+            AssociationBlock.mjd_obs_mod,
         )
-        .options(selectinload(Product.ab))
+        .outerjoin(AssociationBlock, Product.ab_id == AssociationBlock.id)
+        .where(Product.instrument == pack.name, Product.location.in_([*MASTERS, *PENDING, GENERAL]))
+        .where(_within_reach(pack, [need for need in cascade.needs if not need.is_raw], span))
         .order_by(Product.pipefile)
+        .execution_options(yield_per=_BATCH)
     )
-    return [
-        product
-        for product in session.scalars(query)
-        if product.location in MASTERS or may_be_made(product.ab)
-    ]
-
-
-def may_be_made(ab: AssociationBlock) -> bool:
-    """Tell whether an AB may still make, or has made, its products."""
-    too_few = any(item["tag"] == "RAWFILE" for item in ab.missing)
-    return ab.state not in DEAD_STATES and ab.recipe != NO_RECIPE and not too_few
-
-
-def associate(ab: AssociationBlock, action: Action, products: Iterable[Product]) -> Associated:
-    """Choose the calibrations of an AB from a pool of products."""
-    usable = [product for product in products if product.ab_id != ab.id]
-    choices: list[Choice] = []
-    missing = []
-    for association in action.associations:
-        if association.max_ret == 0:
+    candidates, known = [], []
+    for row in session.execute(query):
+        row_id, name, category, location, mjd, header, maker, action, state, recipe, missing, middle = row
+        if location in PENDING and not may_be_made(state, recipe, missing):
             continue
-        found = sorted(_fitting(ab, association, usable), key=_rank)[: association.max_ret]
-        choices += found
-        if not found or len(found) < association.min_ret:
-            missing.append(association)
-    return Associated(tuple(choices), tuple(missing))
+        if location in MASTERS and state == ABState.REJECTED:
+            continue
+        keys = _product_keys(pack, header, category, mjd, wanted)
+        time = None if location == GENERAL else middle
+        candidates.append(Candidate(name, keys, time, _TIERS[location]))
+        is_made = location != "virtual"
+        known.append(Known(row_id, category, location, maker, action or "", is_made))
+    return Candidates(CandidatePool(candidates, wanted), tuple(known))
 
 
-def _fitting(ab: AssociationBlock, association: Association, products: Iterable[Product]) -> Iterable[Choice]:
-    # times are compared at mid-exposure of the whole group
-    own = {**ab.keys, "MJD-OBS": ab.mjd_obs_mod}
-    for product in products:
-        middle = product.ab.mjd_obs_mod
-        keys = {**product.keys, "MJD-OBS": middle}
-        if matches(association.condition, keys, own):
-            in_plan = preferred(association.condition, keys, own)
-            yield Choice(association, product, middle - ab.mjd_obs_mod, in_plan)
+def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: Span) -> Candidates:
+    """Return the raw frames that may be associated around a time."""
+    wanted = pack.rules.keys()
+    needs = [need for need in cascade.needs if need.association.source != "calibFiles"]
+    reaches = [need.validity.extended.reach for need in needs]
+    reach = max((RAW_REACH_DAYS if math.isinf(days) else days for days in reaches), default=None)
+    candidates: list[Candidate] = []
+    known: list[Known] = []
+    if reach is not None:
+        low, high = span.limits(reach)
+        query = (
+            select(Frame.id, Frame.arcfile, Frame.mjd_obs, Frame.exptime, Frame.keys)
+            .where(
+                Frame.instrument == pack.name,
+                Frame.mjd_obs.between(low - 1.0, high),
+                Frame.filtered.is_(None),
+                Frame.problem.is_(None),
+            )
+            .order_by(Frame.arcfile)
+            .execution_options(yield_per=_BATCH)
+        )
+        for row_id, name, mjd, exptime, header in session.execute(query):
+            assigned = classify(pack.rules, header).assigned
+            keys = {key: header[key] for key in wanted if key in header} | assigned
+            candidates.append(Candidate(name, keys, mjd + exptime / (2 * SECONDS_PER_DAY)))
+            known.append(Known(row_id, str(assigned.get("RAW.TYPE", "")), "raw", None, "", is_made=True))
+    return Candidates(CandidatePool(candidates, wanted), tuple(known))
 
 
-def _rank(choice: Choice) -> tuple[bool, bool, float, str]:
-    return (
-        not choice.in_plan,
-        choice.product.location not in MASTERS,
-        abs(choice.dt_days),
-        choice.product.pipefile,
-    )
+def _product_keys(
+    pack: InstrumentPack, header: Mapping[str, Value], category: str, mjd: float, wanted: Iterable[str]
+) -> dict[str, Value]:
+    """Return the keys of a product that rules read; its tags are its own, not those of the frames it is made from."""
+    own: dict[str, Value] = {"PRO.CATG": category, "MJD-OBS": mjd}
+    own |= {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
+    assigned = classify(pack.rules, own).assigned
+    keys: dict[str, Value] = {key: header[key] for key in wanted if key in header and key != "DO.CATG"}
+    keys |= {key: own[key] for key in wanted if key in own}
+    return keys | assigned | {"PRO.CATG": own["PRO.CATG"]}
+
+
+def _within_reach(pack: InstrumentPack, needs: Iterable[Need], span: Span) -> ColumnElement[bool]:
+    """Return the condition that keeps a long history out: what no rule can reach is not read."""
+    reach = 0.0
+    always: set[str] = set()
+    for need in needs:
+        if not math.isinf(need.validity.extended.reach):
+            reach = max(reach, need.validity.extended.reach)
+        elif need.categories and need.categories <= pack.names.keys() | pack.instrument.static.keys():
+            always |= need.categories
+        else:
+            return Product.id.is_not(None)
+    low, high = span.limits(reach)
+    # the time of a product is that of its first frame; a group may take a while
+    near = and_(Product.mjd_obs >= low - 1.0, Product.mjd_obs <= high)
+    return or_(near, Product.location == GENERAL, Product.pro_catg.in_(sorted(always)))

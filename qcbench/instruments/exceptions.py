@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qcbench.core.dates import mjd_of
+from qcbench.core.errors import RuleError
 from qcbench.oca import Expression, Keys, matches, parse_expression
 
 
@@ -72,7 +73,10 @@ class FilterRule(_Model):
         if not self.files and not self.when:
             raise ValueError("a filter needs files, when, or both")
         if self.when:
-            parse_expression(self.when, "when")
+            try:
+                parse_expression(self.when, "when")
+            except RuleError as err:
+                raise ValueError(f"when, column {err.column}: {err.problem}") from err
         return self
 
     @cached_property

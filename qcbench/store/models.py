@@ -175,7 +175,8 @@ class Product(Base):
     """A pipeline product: virtual until its AB has made it, then followed to the archive; or a general calibration.
 
     `location` is one of virtual, product (certification area), calib (certified and moved), archive, purged,
-    general. A general (static) calibration has no AB; its `mjd_obs` is the start of its validity, 0 for always.
+    general. A general (static) calibration has no AB; its `mjd_obs` is the start of its validity, 0 for always,
+    and `stamp` tells whether its file was changed.
     """
 
     __tablename__ = "products"
@@ -195,6 +196,7 @@ class Product(Base):
     dp_id: Mapped[str | None] = mapped_column(unique=True)
     sha256: Mapped[str | None]
     data_hash: Mapped[str | None]
+    stamp: Mapped[str | None]
     mjd_obs: Mapped[float]
     keys: Mapped[Keys]
 

@@ -344,8 +344,11 @@ def test_a_first_frame_that_comes_last_joins_the_ab_of_its_template(tmp_path):
     late[0][0].write_bytes(late[0][1])
     create(fresh)
     assert len(abs_of(fresh, "DARK")) == 3
-    (ab,) = [ab for ab in abs_of(fresh, "DARK") if ab.name.startswith(darks[1][:-5])]
+    (ab,) = [ab for ab in abs_of(fresh, "DARK") if ab.name.startswith(darks[0][:-5])]
     assert [item.tag for item in ab.inputs] == ["DARK"] * 5
+    assert ab.products[0].pipefile == f"r.{ab.root_name}_0000.fits"
+    texts = {path.name for path in fresh.data("hawki").logs(NIGHT).iterdir()}
+    assert texts == {name for one in abs_of(fresh) for name in (one.name, f"{one.root_name}.alog")}
 
 
 def test_texts_that_a_killed_call_left_out_are_written_by_the_next(tmp_path):

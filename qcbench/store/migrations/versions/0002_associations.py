@@ -57,4 +57,5 @@ def upgrade() -> None:
     with op.batch_alter_table("frames") as batch:
         batch.add_column(sa.Column("filtered", sa.String(), nullable=True))
     with op.batch_alter_table("products") as batch:
+        batch.add_column(sa.Column("stamp", sa.String(), nullable=True))
         batch.alter_column("ab_id", existing_type=sa.Integer(), nullable=True)

@@ -1,0 +1,274 @@
+"""Associating ABs with the calibrations that they need, in the order of the cascade.
+
+All ABs that nobody has worked on yet are associated anew in each call, so that what they use depends on what is
+there and not on the order in which it came.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from qcbench.association.candidates import PENDING, Candidates, Known, Span, read_frames, read_products
+from qcbench.core.dates import utc_now
+from qcbench.instruments import InstrumentPack
+from qcbench.oca import Action, Association, Cascade, Match, cascade_of
+from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, advance, record_lasting
+
+TOOL = "create-ab"
+RAWFILE = "RAWFILE"
+MASSOC_TAG = "_MASSOC"
+_OPEN = (ABState.CREATED, ABState.QUEUED)
+_BATCH = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A file that was chosen for a rule, and its role: MCALIB, MASSOC, RCALIB or RASSOC."""
+
+    association: Association
+    role: str
+    name: str
+    known: Known
+    match: Match
+
+    @property
+    def is_raw(self) -> bool:
+        """It is a raw frame."""
+        return self.known.location == "raw"
+
+
+@dataclass(frozen=True)
+class Associated:
+    """What was found for an AB, and which rules found too little."""
+
+    choices: tuple[Choice, ...]
+    missing: tuple[Association, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Every required file was found."""
+        return not any(association.min_ret > 0 for association in self.missing)
+
+
+@dataclass
+class Associator:
+    """The rules of a pack at work on the candidates around a time.
+
+    Attributes
+    ----------
+    idle : set of int
+        Ids of ABs that are not going to make their products.
+    """
+
+    pack: InstrumentPack
+    cascade: Cascade
+    products: Candidates
+    frames: Candidates
+    idle: set[int] = field(default_factory=set)
+
+    @classmethod
+    def around(cls, session: Session, pack: InstrumentPack, span: Span) -> Associator:
+        """Read the candidates for ABs of a span of time."""
+        cascade = cascade_of(pack.rules)
+        products = read_products(session, pack, cascade, span)
+        return cls(pack, cascade, products, read_frames(session, pack, cascade, span))
+
+    def associate(self, ab: AssociationBlock) -> Associated:
+        """Choose the files that an AB needs."""
+        choices: list[Choice] = []
+        missing = []
+        for association in self._action(ab).associations:
+            found = self.choose(ab, association)
+            # a raw frame that two rules ask for is one input
+            taken = {(choice.role, choice.known.row_id) for choice in choices if choice.is_raw}
+            choices += [choice for choice in found if (choice.role, choice.known.row_id) not in taken]
+            if association.max_ret > 0 and (not found or len(found) < association.min_ret):
+                missing.append(association)
+        return Associated(tuple(choices), tuple(missing))
+
+    def choose(self, ab: AssociationBlock, association: Association) -> list[Choice]:
+        """Choose the files for one rule of an AB, best first."""
+        for candidates in self.sources(association):
+            allowed = self.allowed(ab, candidates)
+            found = candidates.pool.find(association, ab.keys, ab.mjd_obs_mod, allowed)
+            if found:
+                return [_choice(association, candidates, match) for match in found]
+        return []
+
+    def sources(self, association: Association) -> tuple[Candidates, ...]:
+        """Return where a rule looks: among products, among raw frames, or among these first and then among those."""
+        if association.source == "rawFiles":
+            return (self.frames,)
+        return (self.products,) if association.source == "calibFiles" else (self.frames, self.products)
+
+    def allowed(self, ab: AssociationBlock, candidates: Candidates) -> Callable[[int], bool]:
+        """Return what tells whether a candidate may be taken by an AB at all."""
+        return lambda position: self.refusal(ab, candidates, position) is None
+
+    def refusal(self, ab: AssociationBlock, candidates: Candidates, position: int) -> str | None:
+        """Say why a candidate may not be taken by an AB, whatever the rules say; None if it may."""
+        known = candidates.known[position]
+        if known.location in PENDING:
+            if known.maker == ab.id:
+                return "it is a product of this AB"
+            if ab.mode != "CALIB":
+                return "it is not certified, and science takes certified masters only"
+            if known.maker in self.idle:
+                return "its AB is incomplete"
+            if not known.is_made and self.cascade.in_cycle_with(ab.action, known.action):
+                return f"it is not made yet, and {known.action} may need what {ab.action} makes"
+        elif known.location == "raw" and any(item.frame_id == known.row_id for item in _group_of(ab)):
+            return "it is in the group of this AB"
+        time = candidates.pool.candidates[position].time
+        if time is not None:
+            for point in self.pack.breakpoints:
+                if point.holds_for(ab.raw_type, known.category) and point.separates(ab.mjd_obs_mod, time):
+                    return f"the instrument changed between, on {point.at:%Y-%m-%d %H:%M} UT: {point.why}"
+        return None
+
+    def _action(self, ab: AssociationBlock) -> Action:
+        return self.pack.rules.action(ab.action)
+
+
+def _choice(association: Association, candidates: Candidates, match: Match) -> Choice:
+    known = candidates.known[match.position]
+    if known.location == "raw":
+        role = "RASSOC" if association.source == "rawFiles" else "RCALIB"
+    else:
+        role = "MASSOC" if association.tag.endswith(MASSOC_TAG) else "MCALIB"
+    return Choice(association, role, candidates.pool.candidates[match.position].name, known, match)
+
+
+def _group_of(ab: AssociationBlock) -> list[ABInput]:
+    return [item for item in ab.inputs if item.role == RAWFILE]
+
+
+@dataclass
+class AssociationResult:
+    """ABs whose associations changed, and those that are incomplete now."""
+
+    associated: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+
+
+def associate_open(session: Session, pack: InstrumentPack) -> AssociationResult:
+    """Associate all ABs of an instrument that nobody has worked on, parents before children."""
+    result = AssociationResult()
+    rows = session.execute(
+        select(AssociationBlock.id, AssociationBlock.action, AssociationBlock.mjd_obs_mod).where(
+            AssociationBlock.instrument == pack.name, AssociationBlock.state.in_(_OPEN)
+        )
+    ).all()
+    if not rows:
+        return result
+    times = [time for _, _, time in rows]
+    associator = Associator.around(session, pack, Span(min(times), max(times)))
+    depth = associator.cascade.depth
+    ordered = iter(sorted(rows, key=lambda row: (depth(row[1]), row[2], row[0])))
+    while batch := [row[0] for row in islice(ordered, _BATCH)]:
+        for ab in _blocks(session, batch):
+            if _associate(session, associator, ab):
+                result.associated.append(ab.name)
+            if ab.completeness != "COMPLETE":
+                associator.idle.add(ab.id)
+                result.incomplete.append(ab.name)
+        session.flush()
+    return result
+
+
+def _blocks(session: Session, ids: Sequence[int]) -> Iterable[AssociationBlock]:
+    query = (
+        select(AssociationBlock)
+        .where(AssociationBlock.id.in_(ids))
+        .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.calibrations))
+    )
+    found = {ab.id: ab for ab in session.scalars(query)}
+    return (found[row_id] for row_id in ids)
+
+
+def _associate(session: Session, associator: Associator, ab: AssociationBlock) -> bool:
+    """Associate an AB anew; tell whether anything changed."""
+    too_few = [item for item in ab.missing if item["tag"] == RAWFILE]
+    found = Associated((), ()) if too_few else associator.associate(ab)
+    missing = too_few or [_missing(associator.pack, item) for item in found.missing]
+    completeness = "COMPLETE" if found.is_complete and not too_few else "INCOMPLETE"
+    calibrations = [choice for choice in found.choices if not choice.is_raw]
+    raw = [choice for choice in found.choices if choice.is_raw]
+    before = ab.completeness, list(ab.missing), _stored(ab)
+    if before == (completeness, missing, [_row(choice) for choice in (*calibrations, *raw)]):
+        return False
+    ab.calibrations = [_calibration(choice, position) for position, choice in enumerate(calibrations)]
+    own = _group_of(ab)
+    ab.inputs = list(own)
+    session.flush()  # a frame that is associated anew must not meet its old row
+    ab.inputs += [_input(choice, len(own) + position) for position, choice in enumerate(raw)]
+    ab.missing, ab.completeness, ab.updated_at = missing, completeness, utc_now()
+    if ab.state == ABState.QUEUED and completeness != "COMPLETE":
+        advance(session, ab, ABState.CREATED, TOOL, "a calibration that it counted on will not be made")
+    if completeness != "COMPLETE" and not too_few:
+        why = "; ".join(str(item["why"]) for item in missing if item["required"])
+        record_lasting(session, TOOL, "ab_incomplete", why, ab=ab, level="warning")
+    return True
+
+
+def _missing(pack: InstrumentPack, association: Association) -> dict[str, object]:
+    return {
+        "tag": association.tag,
+        "required": association.min_ret > 0,
+        "line": association.line,
+        "why": f"no {association.tag} fits (rules.oca, line {association.line})",
+    }
+
+
+def _row(choice: Choice) -> tuple[object, ...]:
+    match = choice.match
+    return (
+        choice.role,
+        choice.known.row_id,
+        choice.association.tag,
+        choice.known.flag,
+        match.level,
+        match.dt_days,
+    )
+
+
+def _stored(ab: AssociationBlock) -> list[tuple[object, ...]]:
+    used: list[tuple[object, ...]] = [
+        (item.role, item.product_id, item.tag, item.flag, item.level, item.dt_days)
+        for item in ab.calibrations
+    ]
+    return used + [
+        (item.role, item.frame_id, item.tag, "REAL", item.level, item.dt_days)
+        for item in ab.inputs
+        if item.role != RAWFILE
+    ]
+
+
+def _calibration(choice: Choice, position: int) -> ABCalibration:
+    return ABCalibration(
+        product_id=choice.known.row_id,
+        role=choice.role,
+        flag=choice.known.flag,
+        tag=choice.association.tag,
+        evaluation="NOK" if choice.match.level else "OK",
+        dt_days=choice.match.dt_days,
+        level=choice.match.level,
+        position=position,
+    )
+
+
+def _input(choice: Choice, position: int) -> ABInput:
+    return ABInput(
+        frame_id=choice.known.row_id,
+        role=choice.role,
+        tag=choice.association.tag,
+        dt_days=choice.match.dt_days,
+        level=choice.match.level,
+        position=position,
+    )

@@ -1,0 +1,328 @@
+"""Forming ABs from the groups of a date, and keeping those up to date that nobody has worked on yet.
+
+An AB is known by its frames: a group that has formed one already is not formed again. As long as nobody has worked on
+an AB, it follows its group: frames that came late or are kept out change it, and its name is that of the first frame.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), section 5.5.2.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
+
+from qcbench.association.associating import RAWFILE
+from qcbench.association.candidates import SECONDS_PER_DAY
+from qcbench.association.frames import Taken, keys_of
+from qcbench.core.dates import utc_now
+from qcbench.instruments import InstrumentPack
+from qcbench.oca import Action, Group, Value, group, product_keys
+from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Frame, Product, record_event
+from qcbench.store.models import NO_RECIPE
+
+TOOL = "create-ab"
+_UNTOUCHED = (ABState.CREATED, ABState.QUEUED)
+_PER_TEMPLATE = "TPL.START"
+_PER_FILE = "ARCFILE"
+
+
+@dataclass
+class Formed:
+    """What became of the groups of a date.
+
+    Attributes
+    ----------
+    created, changed, dissolved : list of str
+        Names of ABs that are new, that follow their group, and that have lost all their frames.
+    waiting : list of str
+        First frames of templates that are still being taken.
+    unsupported : list of str
+        Frames for which the rules form no group.
+    """
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    dissolved: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group with its frames, and the name that its AB has."""
+
+    made: Group
+    frames: tuple[Frame, ...]
+    root: str
+
+    @property
+    def action(self) -> str:
+        return self.made.action
+
+    @property
+    def too_few(self) -> list[dict[str, object]]:
+        """What an AB misses that has fewer frames than its rule wants."""
+        wanted, line = self.made.organizer.min_ret or 1, self.made.organizer.line
+        if len(self.frames) >= wanted:
+            return []
+        why = f"{len(self.frames)} of at least {wanted} raw frames"
+        return [{"tag": RAWFILE, "required": True, "line": line, "why": why}]
+
+
+def form_abs(
+    session: Session,
+    pack: InstrumentPack,
+    date: dt.date,
+    mode: str,
+    taken: Taken,
+    *,
+    now: float,
+    timeout: float,
+) -> Formed:
+    """Form the ABs of a date that can be formed now.
+
+    Parameters
+    ----------
+    now : float
+        The time (MJD, days) against which a template counts as still being taken.
+    timeout : float
+        How long (days) after its last frame a template that lacks frames is waited for.
+    """
+    formed = Formed()
+    groups = [(found, _formed_before(session, found)) for found in _groups(pack, date, taken.frames)]
+    # first, for what takes their place may have their name
+    formed.dissolved = _dissolve(session, pack, date, mode, {known.id for _, known in groups if known})
+    for found, known in groups:
+        if known is None and _still_taken(found, taken, now, timeout):
+            formed.waiting.append(found.frames[0].arcfile)
+        elif known is None:
+            formed.created.append(_form(session, pack, mode, found).name)
+        elif _is_untouched(known):
+            if _follow(session, pack, known, found):
+                formed.changed.append(known.name)
+        else:
+            _too_late(session, known, found)
+    session.flush()
+    grouped = {frame.arcfile for found, _ in groups for frame in found.frames}
+    formed.unsupported = [
+        frame.arcfile for frame in taken.frames if frame.dfo_date == date and frame.arcfile not in grouped
+    ]
+    return formed
+
+
+def _groups(pack: InstrumentPack, date: dt.date, frames: Sequence[Frame]) -> list[_Group]:
+    """Group frames, and give each group a name that no other has."""
+    grouping = group(pack.rules, [keys_of(frame) for frame in frames])
+    found: list[_Group] = []
+    names: Counter[str] = Counter()
+    made_by_rule = sorted(
+        (*grouping.groups, *grouping.too_small), key=lambda made: (made.organizer.line, made.members)
+    )
+    for made in made_by_rule:
+        members = [frames[index] for index in made.members]
+        if _PER_TEMPLATE not in made.organizer.group_keys:
+            # without a template to follow, a group ends with its date
+            members = [frame for frame in members if frame.dfo_date == date]
+        if not members or all(frame.dfo_date != date for frame in members):
+            continue
+        alias = made.organizer.group_alias
+        root = members[0].arcfile.removesuffix(".fits") + (f"_{alias[1]}" if alias else "")
+        names[root] += 1
+        # a second rule that groups the same frames: what it does tells its AB from the first one
+        name = root if names[root] == 1 else f"{root}_{made.action}"
+        found.append(_Group(made, tuple(members), name))
+    return found
+
+
+def _still_taken(found: _Group, taken: Taken, now: float, timeout: float) -> bool:
+    """Tell whether the template of a group may still be running."""
+    if _PER_FILE in found.made.organizer.group_keys and not found.too_few:
+        return False
+    first = found.frames[0]
+    wanted = first.tpl_nexp or 0
+    here = taken.arrived.get(first.tpl_start, 0) if first.tpl_start else len(found.frames)
+    end = max(frame.mjd_obs + frame.exptime / SECONDS_PER_DAY for frame in found.frames)
+    return here < wanted and now < end + timeout
+
+
+def _formed_before(session: Session, found: _Group) -> AssociationBlock | None:
+    """Return the AB that this group has formed already: any of its frames tells, should the first come late."""
+    query = (
+        select(AssociationBlock)
+        .join(AssociationBlock.inputs)
+        .where(
+            AssociationBlock.action == found.action,
+            ABInput.role == RAWFILE,
+            ABInput.frame_id.in_([frame.id for frame in found.frames]),
+        )
+        .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
+        .order_by(AssociationBlock.id)
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def _is_untouched(ab: AssociationBlock) -> bool:
+    """Tell whether nobody has worked on an AB yet."""
+    return ab.state in _UNTOUCHED and not ab.attempts and ab.claim is None
+
+
+def _form(session: Session, pack: InstrumentPack, mode: str, found: _Group) -> AssociationBlock:
+    ab = AssociationBlock(
+        mode=mode,
+        completeness="INCOMPLETE",
+        state=ABState.CREATED,
+        attempts=0,
+        created_at=utc_now(),
+        updated_at=utc_now(),
+        inputs=_inputs(found.frames),
+        **_values(pack, found),
+    )
+    ab.products = _virtual_products(ab, pack.rules.action(found.action))
+    session.add(ab)
+    wanted = found.frames[0].tpl_nexp or 0
+    short = _PER_TEMPLATE in found.made.organizer.group_keys and len(found.frames) < wanted
+    text = f"{len(found.frames)} raw frames" + (
+        f" of {wanted} that the template should have" if short else ""
+    )
+    record_event(session, TOOL, "ab_created", text, ab=ab, level="warning" if short else "info")
+    return ab
+
+
+def _values(pack: InstrumentPack, found: _Group) -> dict[str, Any]:
+    """Return the columns of an AB that follow from its group."""
+    first, made = found.frames[0], found.made
+    action = pack.rules.action(made.action)
+    keys = {**keys_of(first), **{key: value for key, value in made.key_values if value is not None}}
+    raw_type = _raw_type(pack, first, made.action)
+    return {
+        "name": f"{found.root}.ab",
+        "instrument": pack.name,
+        "dfo_date": first.dfo_date,
+        "raw_type": raw_type,
+        "event": made.action,
+        "action": made.action,
+        "recipe": action.recipe or NO_RECIPE,
+        "missing": found.too_few,
+        "match_keys": {key: value for key, value in made.key_values if key != _PER_FILE},
+        "setup": pack.setup_text(raw_type, first.keys),
+        "keys": {key: value for key, value in keys.items() if value is not None},
+        "mjd_obs": first.mjd_obs,
+        "mjd_obs_mod": _middle(found.frames),
+        "prod_root": f"r.{found.root}",
+    }
+
+
+def _raw_type(pack: InstrumentPack, first: Frame, action: str) -> str:
+    """Return the raw type of an AB; where another action has the name of the frames' type, it is the action's own."""
+    names = {other.name for other in pack.rules.actions}
+    if first.raw_type is None or (first.raw_type != action and first.raw_type in names and action in names):
+        return action
+    return first.raw_type
+
+
+def _middle(frames: Sequence[Frame]) -> float:
+    """Return the mean mid-exposure time of a group (MJD, days)."""
+    middles = [frame.mjd_obs + frame.exptime / (2 * SECONDS_PER_DAY) for frame in frames]
+    return sum(middles) / len(middles)
+
+
+def _inputs(frames: Sequence[Frame]) -> list[ABInput]:
+    return [
+        ABInput(frame_id=frame.id, role=RAWFILE, tag=frame.do_catg or "", position=index)
+        for index, frame in enumerate(frames)
+    ]
+
+
+def _virtual_products(ab: AssociationBlock, action: Action) -> list[Product]:
+    """Predict the products of an AB, with the keys of its first frame and those that the rules give them."""
+    made: list[Product] = []
+    for position, rule in enumerate(action.products):
+        given = product_keys(rule, ab.keys)
+        keys: dict[str, Value] = {**ab.keys, **given}
+        made.append(
+            Product(
+                instrument=ab.instrument,
+                position=position,
+                pro_catg=str(given["PRO.CATG"]),
+                pipefile=f"{ab.prod_root}_{position:04d}.fits",
+                location="virtual",
+                mjd_obs=ab.mjd_obs,
+                keys=keys,
+            )
+        )
+    return made
+
+
+def _follow(session: Session, pack: InstrumentPack, ab: AssociationBlock, found: _Group) -> bool:
+    """Make an AB that nobody has worked on what its group is now; tell whether anything changed."""
+    own = [item for item in ab.inputs if item.role == RAWFILE]
+    values = _values(pack, found)
+    same = [(item.frame_id, item.tag) for item in own] == [
+        (frame.id, frame.do_catg or "") for frame in found.frames
+    ]
+    if same and all(getattr(ab, name) == value for name, value in values.items() if name != "missing"):
+        return False
+    old = ab.name
+    others = [item for item in ab.inputs if item.role != RAWFILE]
+    ab.inputs = others
+    session.flush()
+    ab.inputs = [*_inputs(found.frames), *others]
+    for name, value in values.items():
+        setattr(ab, name, value)
+    _predict_again(ab, pack.rules.action(ab.action))
+    ab.updated_at = utc_now()
+    text = f"{len(own)} → {len(found.frames)} raw frames" + (f"; it was {old}" if old != ab.name else "")
+    record_event(session, TOOL, "late_frame", text, ab=ab)
+    return True
+
+
+def _predict_again(ab: AssociationBlock, action: Action) -> None:
+    """Bring the virtual products up to date; the rows stay, for other ABs count on them."""
+    for product, predicted in zip(ab.products, _virtual_products(ab, action), strict=False):
+        product.pipefile, product.pro_catg = predicted.pipefile, predicted.pro_catg
+        product.mjd_obs, product.keys = predicted.mjd_obs, predicted.keys
+
+
+def _too_late(session: Session, ab: AssociationBlock, found: _Group) -> None:
+    """Say, once, that frames came after their AB was worked on."""
+    have = {item.frame_id for item in ab.inputs}
+    for frame in found.frames:
+        if frame.id not in have and frame.problem is None:
+            frame.problem = f"came after {ab.name} was processed"
+            text = f"{frame.arcfile}: {frame.problem}"
+            record_event(session, TOOL, "late_frame", text, ab=ab, level="warning")
+
+
+def _dissolve(
+    session: Session, pack: InstrumentPack, date: dt.date, mode: str, known: Collection[int]
+) -> list[str]:
+    """Remove the ABs of a date that nobody has worked on and that no group stands for any more.
+
+    Their frames were filtered out, or the rules type or group them otherwise now.
+    """
+    query = (
+        select(AssociationBlock)
+        .where(
+            AssociationBlock.instrument == pack.name,
+            AssociationBlock.dfo_date == date,
+            AssociationBlock.mode == mode,
+            AssociationBlock.id.not_in(known),
+            ~AssociationBlock.decisions.any(),
+        )
+        .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
+    )
+    gone = [ab for ab in session.scalars(query) if _is_untouched(ab)]
+    for ab in gone:
+        products = [product.id for product in ab.products]
+        session.execute(delete(ABCalibration).where(ABCalibration.product_id.in_(products)))
+        text = f"{ab.name} is no more: its frames are kept out, or the rules group them otherwise now"
+        record_event(session, TOOL, "ab_dissolved", text, instrument=pack.name, date=date, level="warning")
+        session.delete(ab)
+    session.flush()
+    return [ab.name for ab in gone]
