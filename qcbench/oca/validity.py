@@ -170,4 +170,4 @@ def _half(operator: str, limit: float) -> Window:
 
 
 def _signed(days: float) -> str:
-    return "" if math.isinf(days) else f"{days:+g}"
+    return "" if math.isinf(days) else f"{days + 0.0:+g}"  # no minus in front of a zero
