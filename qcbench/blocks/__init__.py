@@ -1,5 +1,34 @@
 """The Association Block in its historical text form, with its association log."""
 
-from qcbench.blocks.text import BlockFile, CalibrationLine, block_of, log_text, parse_block, print_block
+from qcbench.blocks.log import log_of, log_text, parse_log, print_log, read_log
+from qcbench.blocks.model import (
+    AssociatedLine,
+    BlockError,
+    BlockFile,
+    CalibrationLine,
+    LogFile,
+    MissingLine,
+)
+from qcbench.blocks.names import time_of_name
+from qcbench.blocks.reading import parse_block, read_block
+from qcbench.blocks.writing import block_of, list_text, print_block
 
-__all__ = ["BlockFile", "CalibrationLine", "block_of", "log_text", "parse_block", "print_block"]
+__all__ = [
+    "AssociatedLine",
+    "BlockError",
+    "BlockFile",
+    "CalibrationLine",
+    "LogFile",
+    "MissingLine",
+    "block_of",
+    "list_text",
+    "log_of",
+    "log_text",
+    "parse_block",
+    "parse_log",
+    "print_block",
+    "print_log",
+    "read_block",
+    "read_log",
+    "time_of_name",
+]
