@@ -7,6 +7,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -157,14 +158,23 @@ class AssociationResult:
     incomplete: list[str] = field(default_factory=list)
 
 
-def associate_open(session: Session, pack: InstrumentPack) -> AssociationResult:
-    """Associate all ABs of an instrument that nobody has worked on, parents before children."""
+def associate_open(
+    session: Session, pack: InstrumentPack, *, mode: str = "CALIB", date: dt.date | None = None
+) -> AssociationResult:
+    """Associate the ABs of an instrument that nobody has worked on, parents before children.
+
+    Parameters
+    ----------
+    date : date, optional
+        Only the ABs of a date; by default those of all dates.
+    """
     result = AssociationResult()
-    rows = session.execute(
-        select(AssociationBlock.id, AssociationBlock.action, AssociationBlock.mjd_obs_mod).where(
-            AssociationBlock.instrument == pack.name, AssociationBlock.state.in_(_OPEN)
-        )
-    ).all()
+    query = select(AssociationBlock.id, AssociationBlock.action, AssociationBlock.mjd_obs_mod).where(
+        AssociationBlock.instrument == pack.name,
+        AssociationBlock.mode == mode,
+        AssociationBlock.state.in_(_OPEN),
+    )
+    rows = session.execute(query if date is None else query.where(AssociationBlock.dfo_date == date)).all()
     if not rows:
         return result
     times = [time for _, _, time in rows]

@@ -69,7 +69,7 @@ def create_abs(
     *,
     now: dt.datetime | None = None,
 ) -> CreateResult:
-    """Create the ABs of an instrument, date and mode that can be created now, and associate all that are open.
+    """Create the ABs of an instrument, date and mode that can be created now, and associate those that are open.
 
     Science ABs take certified masters only; they are made to be verified and kept, not to be processed.
 
@@ -89,7 +89,8 @@ def create_abs(
     with bench.store.write() as session:
         taken = take_frames(session, pack, date, mode)
         formed = form_abs(session, pack, date, mode, taken, now=mjd_of(now or utc_now()), timeout=timeout)
-        associations = associate_open(session, pack)
+        # science ABs stay open for ever: those of other dates are left as they are
+        associations = associate_open(session, pack, mode=mode, date=date if mode == "SCIENCE" else None)
         if formed.created:
             text = f"{len(formed.created)} ABs created"
             record_event(session, TOOL, _FLAGS[mode], text, instrument=instrument, date=date)

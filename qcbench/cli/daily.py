@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
+from typing import Literal
 
 import click
 
@@ -17,6 +18,7 @@ from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, count, score_text
 from qcbench.cli.parameters import ab_option, date_option, known_ab, mode_option
 
+_ALWAYS_SHOWN = ("created", "associated", "incomplete", "waiting", "unclassified", "unsupported")
 _MARKS = {0: "✓", 1: "✕", None: "–"}
 
 
@@ -38,8 +40,8 @@ def _load_headers(invocation: Invocation, date: dt.date) -> None:
     from qcbench.association import load_headers, scan_archive
 
     bench = invocation.open()
-    scan = scan_archive(bench)
-    loaded = {name: load_headers(bench, name, date) for name in invocation.instruments(bench)}
+    scan = scan_archive(bench, wanted=lambda found: found == date)
+    loaded = {name: load_headers(bench, name, date, scan=scan) for name in invocation.instruments(bench)}
     problems = [*scan.problems, *(text for result in loaded.values() for text in result.problems)]
     rows = [
         {"instrument": name, "date": date, "new": result.n_new, "known": result.n_known}
@@ -97,9 +99,14 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
     )
 
 
-@command("create-ab", "qcbench create-ab -d 2026-11-19 -m CALIB", "qcbench create-ab -d today -m CALIB -i")
+@command(
+    "create-ab",
+    "qcbench create-ab -d 2026-11-19 -m CALIB",
+    "qcbench create-ab -d today -m CALIB -i",
+    "qcbench create-ab -d 2026-11-19 -m SCIENCE",
+)
 @date_option()
-@mode_option()
+@mode_option(science=True)
 @click.option(
     "-i",
     "--incremental",
@@ -108,17 +115,28 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
     help="Add to the ABs that are there. That is how it always works; the option is the handbook's.",
 )
 @pass_invocation
-def create_ab(invocation: Invocation, date: dt.date) -> None:
+def create_ab(invocation: Invocation, date: dt.date, mode: Literal["CALIB", "SCIENCE"]) -> None:
     """Create the Association Blocks (ABs) of a date.
 
-    Its frames are classified, grouped and associated. No AB is formed twice. A template that is still being taken is
-    left for the next call, and an AB without a calibration that it needs is tried again.
+    Its frames are filtered, classified, grouped and associated. No AB is formed twice. A template that is still being
+    taken is left for the next call, and an AB without a calibration that it needs is tried again. Science ABs take
+    certified masters only; they are made to be verified and kept, not to be processed.
     """
     from qcbench.association import create_abs
 
     bench = invocation.open()
-    results = {name: create_abs(bench, name, date) for name in invocation.instruments(bench)}
-    kinds = ("created", "associated", "incomplete", "waiting", "unclassified", "unsupported")
+    results = {name: create_abs(bench, name, date, mode) for name in invocation.instruments(bench)}
+    kinds = (
+        "created",
+        "associated",
+        "dissolved",
+        "incomplete",
+        "waiting",
+        "filtered",
+        "unclassified",
+        "unsupported",
+        "problems",
+    )
     found = [
         (name, kind, item) for name, made in results.items() for kind in kinds for item in getattr(made, kind)
     ]
@@ -126,11 +144,13 @@ def create_ab(invocation: Invocation, date: dt.date) -> None:
         {"instrument": name, "date": date, **{kind: len(getattr(made, kind)) for kind in kinds}}
         for name, made in results.items()
     ]
+    # most nights have nothing to say of the rest
+    shown = [kind for kind in kinds if kind in _ALWAYS_SHOWN or any(row[kind] for row in counts)]
     listed = [{"instrument": name, "what": kind, "name": item} for name, kind, item in found]
     invocation.show(
         Answer(
             tables=(
-                Table("counts", counts, ("instrument", "date", *kinds)),
+                Table("counts", counts, ("instrument", "date", *shown)),
                 Table("items", listed, ("instrument", "what", "name")),
             ),
             next=advice(bench, results, date),

@@ -99,16 +99,16 @@ def date_option(
     )
 
 
-def mode_option() -> Decorator:
-    """Return the option ``-m``."""
+def mode_option(*, science: bool = False) -> Decorator:
+    """Return the option ``-m``; a command that takes science too gets its value."""
     return click.option(
         "-m",
         "--mode",
-        type=click.Choice(["CALIB"]),
+        type=click.Choice(["CALIB", "SCIENCE"] if science else ["CALIB"]),
         default="CALIB",
         show_default=True,
-        expose_value=False,
-        help="Which frames: calibrations.",
+        expose_value=science,
+        help="Which frames: calibrations or science." if science else "Which frames: calibrations.",
     )
 
 

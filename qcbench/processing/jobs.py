@@ -65,6 +65,7 @@ def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Se
         .where(
             AssociationBlock.instrument == instrument,
             AssociationBlock.dfo_date == date,
+            AssociationBlock.mode == "CALIB",
             AssociationBlock.state == state,
         )
         .options(

@@ -176,6 +176,10 @@ def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
             raise NotFoundError(
                 f"{ab_name}: there is no such AB. qcbench get-status-ab lists those of a date"
             )
+        if ab.mode != "CALIB":
+            raise RecipeError(
+                f"{ab.name} is a {ab.mode} AB: it is made to be verified and kept, and is not processed here"
+            )
         if again:
             _requeue(session, ab)
         advance(session, ab, ABState.PROCESSING, TOOL)

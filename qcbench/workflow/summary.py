@@ -18,7 +18,7 @@ _PROCESSED = frozenset(ABState) - {ABState.CREATED, ABState.QUEUED, ABState.PROC
 
 @dataclass(frozen=True)
 class DateSummary:
-    """Counts of a date of one instrument.
+    """Counts of a date of one instrument; its ABs are those of calibrations.
 
     `incomplete` ABs wait for raw frames or calibrations, `queued` ones for a run or for another AB, and
     `to_review` ones for a person.
@@ -47,10 +47,11 @@ class DateSummary:
 def summarize(bench: Workbench, instrument: str, date: dt.date) -> DateSummary:
     """Count the frames and ABs of a date."""
     with bench.store.read() as session:
-        where = (AssociationBlock.instrument == instrument, AssociationBlock.dfo_date == date)
         rows = session.execute(
             select(AssociationBlock.state, AssociationBlock.completeness, AssociationBlock.review).where(
-                *where
+                AssociationBlock.instrument == instrument,
+                AssociationBlock.dfo_date == date,
+                AssociationBlock.mode == "CALIB",
             )
         ).all()
         frames = session.scalar(

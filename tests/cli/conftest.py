@@ -48,7 +48,7 @@ def empty(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workbench whose archive has a simulated night with one file that is not FITS."""
+    """A workbench with a simulated night and one file that is not FITS; a test that works on it takes a copy."""
     root = tmp_path_factory.mktemp("night") / "bench"
     run_qcbench("init", str(root), "--instrument", "hawki")
     words = ["--nights", "1", "--start", DATE, "--seed", "1", "--window", "64", "--anomalies", "not-fits"]

@@ -19,7 +19,8 @@ def words(*given: str) -> list[str]:
     return [*given, "-d", DATE, "-m", "CALIB"]
 
 
-def test_the_automatic_part_step_by_step(night: Path) -> None:
+def test_the_automatic_part_step_by_step(night: Path, tmp_path: Path) -> None:
+    night = shutil.copytree(night, tmp_path / "bench")
     loaded = run_json("data-loader", "-t", "h", "-d", DATE, workbench=night)
     assert loaded["frames"][0]["new"] > 20
     assert "not a readable FITS file" in loaded["not_usable"][0]["not_usable"]
@@ -134,7 +135,8 @@ def test_of_several_decisions_those_that_are_refused_are_named(empty: Path) -> N
 
 
 @pytest.mark.long
-def test_a_night_from_its_job_to_its_end(night: Path) -> None:
+def test_a_night_from_its_job_to_its_end(night: Path, tmp_path: Path) -> None:
+    night = shutil.copytree(night, tmp_path / "bench")
     run_qcbench("data-loader", "-t", "h", "-d", DATE, workbench=night)
     run_qcbench(*words("create-ab"), workbench=night)
     job = run_json(*words("create-job"), "--run", workbench=night)["jobs"][0]
