@@ -106,6 +106,23 @@ def command(name: str, *examples: str) -> Callable[[_F], Command]:
     return click.command(name, cls=Command, examples=examples)
 
 
+class CommandFamily(Command, click.Group):
+    """Commands about one thing, under one name: ``qcbench oca check``."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the common options and the examples."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+
+def command_family(name: str, text: str, *commands: Command) -> CommandFamily:
+    """Make one command of several; each gives its first example."""
+    examples = [item.examples[0] for item in commands]
+    return CommandFamily(
+        name, help=text, commands={str(item.name): item for item in commands}, examples=examples
+    )
+
+
 def common_options() -> list[click.Parameter]:
     """Return the options that stand before or behind every command."""
     return [

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from qcbench.cli.exits import exit_codes
-from qcbench.cli.invocation import Command
+from qcbench.cli.invocation import Command, CommandFamily
 from qcbench.cli.main import SECTIONS, cli
 from qcbench.cli.output import PROGRAM
 from qcbench.core.files import write_text
@@ -41,7 +41,7 @@ def cli_page() -> str:
     ]
     for title, commands in SECTIONS.items():
         parts.append(f"## {title}\n")
-        parts += [_command(item, context) for item in commands if isinstance(item, Command)]
+        parts += [text for item in commands if isinstance(item, Command) for text in _commands(item, context)]
     codes = ((str(code), text) for code, text in exit_codes().items())
     parts.append("## Exit codes\n\n" + _table(("code", "meaning"), codes))
     return "\n".join(parts)
@@ -61,10 +61,24 @@ def qc1_page(packs: Iterable[InstrumentPack]) -> str:
     return "\n".join(parts)
 
 
+def _commands(item: Command, parent: click.Context) -> Iterator[str]:
+    """Give the text of a command, and those of the commands of a family."""
+    yield _command(item, parent)
+    if isinstance(item, CommandFamily):
+        context = click.Context(item, info_name=item.name, parent=parent)
+        for part in item.commands.values():
+            if isinstance(part, Command):
+                yield _command(part, context)
+
+
 def _command(item: Command, parent: click.Context) -> str:
     context = click.Context(item, info_name=item.name, parent=parent)
-    usage = f"{PROGRAM} {item.name} {' '.join(item.collect_usage_pieces(context))}"
-    lines = [f"### {item.name}\n", f"{_help(item)}\n", f"```\n{usage}\n```\n"]
+    usage = f"{context.command_path} {' '.join(item.collect_usage_pieces(context))}"
+    lines = [
+        f"### {context.command_path.removeprefix(PROGRAM).strip()}\n",
+        f"{_help(item)}\n",
+        f"```\n{usage}\n```\n",
+    ]
     own = [param for param in item.own_params if isinstance(param, click.Option)]
     if own:
         lines.append(_options(context, own))

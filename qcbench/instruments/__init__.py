@@ -1,8 +1,9 @@
 """Instrument packs: all that qcbench knows of an instrument, as data."""
 
+from qcbench.instruments.dictionary import read_dictionary
 from qcbench.instruments.exceptions import Breakpoint, FilterRule
 from qcbench.instruments.keys import KeyDictionary, KeySpec
-from qcbench.instruments.loading import available_packs, find_pack, load_pack, product_category
+from qcbench.instruments.loading import available_packs, common_keys, find_pack, load_pack, product_category
 from qcbench.instruments.models import (
     Column,
     EngineChoice,
@@ -28,7 +29,9 @@ __all__ = [
     "TableSpec",
     "Threshold",
     "available_packs",
+    "common_keys",
     "find_pack",
     "load_pack",
     "product_category",
+    "read_dictionary",
 ]

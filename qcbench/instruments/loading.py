@@ -75,7 +75,7 @@ def load_pack(folder: Path, additions: Path | None = None) -> InstrumentPack:
         tables=read_yaml(folder / "qc1.yaml", Qc1File).tables,
         scores=read_yaml(folder / "scores.yaml", ScoresFile).scores,
         rules=load_rules(folder / "rules.oca"),
-        keys=_common_keys() | _own_keys(folder),
+        keys=common_keys() | _own_keys(folder),
         breakpoints=tuple(
             item
             for path in _optional("breakpoints.yaml", folder, additions)
@@ -93,7 +93,7 @@ def load_pack(folder: Path, additions: Path | None = None) -> InstrumentPack:
 
 
 @cache
-def _common_keys() -> KeyDictionary:
+def common_keys() -> KeyDictionary:
     """Return the keys that headers of all instruments have."""
     return KeyDictionary(read_yaml(BUILT_IN / "keys.yaml", KeysFile).keys)
 

@@ -1,5 +1,8 @@
 """The OCA rule language: organization, classification and association of data, the basis of every AB."""
 
+from qcbench.oca.candidates import Candidate, CandidatePool, Match
+from qcbench.oca.cascade import Cascade, Need, cascade_of, product_keys
+from qcbench.oca.check import Finding, check_rules
 from qcbench.oca.classification import Classification, Classifier
 from qcbench.oca.evaluate import ConditionResult, classify, explain, matches, preferred
 from qcbench.oca.expressions import Expression
@@ -7,22 +10,33 @@ from qcbench.oca.grouping import Group, Grouping, group
 from qcbench.oca.parser import load_rules, parse_expression, parse_rules
 from qcbench.oca.printer import print_expression, print_rules
 from qcbench.oca.rules import Action, Association, Organizer, Product, RuleSet
+from qcbench.oca.validity import Validity, Window, validity_of
 from qcbench.oca.values import Keys, Value
 
 __all__ = [
     "Action",
     "Association",
+    "Candidate",
+    "CandidatePool",
+    "Cascade",
     "Classification",
     "Classifier",
     "ConditionResult",
     "Expression",
+    "Finding",
     "Group",
     "Grouping",
     "Keys",
+    "Match",
+    "Need",
     "Organizer",
     "Product",
     "RuleSet",
+    "Validity",
     "Value",
+    "Window",
+    "cascade_of",
+    "check_rules",
     "classify",
     "explain",
     "group",
@@ -33,4 +47,6 @@ __all__ = [
     "preferred",
     "print_expression",
     "print_rules",
+    "product_keys",
+    "validity_of",
 ]

@@ -19,6 +19,7 @@ class Classifier:
     condition: Expression
     assignments: tuple[tuple[str, Expression], ...] = ()
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
 
     def expressions(self) -> Iterator[Expression]:
         """Walk over the condition and the assigned values."""
@@ -39,11 +40,14 @@ class Classification:
     assigned : dict
         Each key that was assigned, with the value of the last rule that assigned it.
     fired : tuple of (line, assignments)
-        Each rule that was true, in the order of the file, with what it assigned.
+        Each rule that was true, in the order of the rules, with what it assigned.
+    rules : tuple of Classifier
+        The rules of `fired`: they know the file, too, which matters where files are included.
     """
 
     assigned: dict[str, Value]
     fired: tuple[Fired, ...]
+    rules: tuple[Classifier, ...] = ()
 
 
 class ClassifierProgram:
@@ -54,11 +58,11 @@ class ClassifierProgram:
     """
 
     def __init__(self, classifiers: tuple[Classifier, ...]):
-        self._steps: tuple[tuple[Evaluator, tuple[tuple[str, Evaluator], ...], int], ...] = tuple(
+        self._steps: tuple[tuple[Evaluator, tuple[tuple[str, Evaluator], ...], Classifier], ...] = tuple(
             (
                 rule.condition.evaluate,
                 tuple((key, value.evaluate) for key, value in rule.assignments),
-                rule.line,
+                rule,
             )
             for rule in classifiers
         )
@@ -69,17 +73,18 @@ class ClassifierProgram:
 
     def __call__(self, keys: Keys) -> Classification:
         """Classify a file by its header keys."""
-        fired = self._remembered(*map(keys.get, self._keys))
-        return Classification(dict(pair for _, pairs in fired for pair in pairs), fired)
+        fired, rules = self._remembered(*map(keys.get, self._keys))
+        return Classification(dict(pair for _, pairs in fired for pair in pairs), fired, rules)
 
-    def _run(self, *read: Value) -> tuple[Fired, ...]:
+    def _run(self, *read: Value) -> tuple[tuple[Fired, ...], tuple[Classifier, ...]]:
         known: dict[str, Value] = dict(zip(self._keys, read, strict=True))
-        fired = []
-        for condition, assignments, line in self._steps:
+        fired, rules = [], []
+        for condition, assignments, rule in self._steps:
             if condition(known, known) is not True:
                 continue
             pairs = tuple((key, value(known, known)) for key, value in assignments)
             present = tuple(pair for pair in pairs if pair[1] is not None)
             known.update(present)
-            fired.append((line, present))
-        return tuple(fired)
+            fired.append((rule.line, present))
+            rules.append(rule)
+        return tuple(fired), tuple(rules)

@@ -96,6 +96,11 @@ class Key(Expression):
         return self.name.removeprefix(LAST_FRAME_PREFIX)
 
     @property
+    def is_signal(self) -> bool:
+        """It is no header key, but says what set off the rule."""
+        return self.name in SIGNAL_KEYS
+
+    @property
     def of_last_frame(self) -> bool:
         """It is a key of the last frame of the group, `LF.KEY`."""
         return self.name.startswith(LAST_FRAME_PREFIX)
@@ -109,11 +114,20 @@ class Key(Expression):
         yield self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Literal(Expression):
     """A string, a number that is not negative, or a logical (T, F)."""
 
     value: str | int | float | bool
+
+    def __eq__(self, other: object) -> bool:
+        """Tell T from 1, which are equal in Python, but not in the rules."""
+        if not isinstance(other, Literal):
+            return NotImplemented
+        return self.value == other.value and isinstance(self.value, bool) == isinstance(other.value, bool)
+
+    def __hash__(self) -> int:
+        return hash((self.value, isinstance(self.value, bool)))
 
     def compile(self, neutral: bool | None) -> Evaluator:
         """Give the value itself."""

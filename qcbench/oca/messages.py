@@ -8,6 +8,7 @@ from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from qcbench.core.errors import RuleError
+from qcbench.oca.sourcetext import SourceText
 
 _ARITHMETIC = frozenset({"PLUS", "MINUS", "TIMES", "OVER"})
 _COMPARISON = frozenset(
@@ -42,7 +43,7 @@ _WORDS = {
 }
 
 
-def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: str, source: str) -> RuleError:
+def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceText) -> RuleError:
     """Turn what the parser says into a rule error with position, words and the line's text.
 
     Parameters
@@ -54,28 +55,29 @@ def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: str, sou
     """
     line, column, what = error.line, error.column, "something else"
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        written = text.rstrip()
+        written = text.text.rstrip()
         line = written.count("\n") + 1
         column = len(written) - written.rfind("\n")
         what = "the end of the file"
     elif isinstance(error, UnexpectedToken):
         what = found(error.token)
     elif isinstance(error, UnexpectedCharacters):
-        what = _bad_start(text[error.pos_in_stream :])
-    return rule_error(text, source, (line, column), in_words(accepted), what)
+        what = _bad_start(text.text[error.pos_in_stream :])
+    return rule_error(text, (line, column), in_words(accepted), what)
 
 
-def rule_error(text: str, source: str, place: tuple[int, int], expected: str, what: str) -> RuleError:
+def rule_error(text: SourceText, place: tuple[int, int], expected: str, what: str) -> RuleError:
     """Make a rule error of the form "expected …, found …" that shows the line.
 
     Parameters
     ----------
     place : (int, int)
-        Line and column, from 1.
+        Line and column in the text, from 1.
     """
-    line, column = place
-    shown = text.split("\n")[line - 1].strip()
-    return RuleError(source, line, column, f"expected {expected}, found {what}, in: {shown}")
+    written = text.place(*place)
+    out_of = f" out of the macro {written.macro}" if written.macro else ""
+    problem = f"expected {expected}, found {what}{out_of}, in: {written.text.strip()}"
+    return RuleError(written.source, written.line, written.column, problem)
 
 
 def found(token: Token) -> str:

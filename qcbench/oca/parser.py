@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, UnexpectedToken
@@ -32,6 +33,9 @@ from qcbench.oca.expressions import (
 )
 from qcbench.oca.messages import found, rule_error, syntax_error
 from qcbench.oca.rules import Action, Association, Organizer, Product, RuleSet
+from qcbench.oca.sourcetext import SourceText, decode, needs_preprocessor
+
+_Rule = TypeVar("_Rule", Classifier, Organizer, Association, Action)
 
 
 def parse_rules(text: str, source: str) -> RuleSet:
@@ -47,15 +51,10 @@ def parse_rules(text: str, source: str) -> RuleSet:
     Raises
     ------
     RuleError
-        The text is not in the language: what was expected and found, where, and that line.
+        The text is not in the language: what was expected and found, where, and that line. A line that begins
+        with # is not: only a file can have directives, see `load_rules`.
     """
-    statements = _parse(text, source, "start")
-    return RuleSet(
-        classifiers=tuple(rule for rule in statements if isinstance(rule, Classifier)),
-        organizers=tuple(rule for rule in statements if isinstance(rule, Organizer)),
-        actions=tuple(rule for rule in statements if isinstance(rule, Action)),
-        source=source,
-    )
+    return _build(SourceText(text, source))
 
 
 def parse_expression(text: str, source: str) -> Expression:
@@ -66,27 +65,23 @@ def parse_expression(text: str, source: str) -> Expression:
     RuleError
         The text is not an expression of the language.
     """
-    expression: Expression = _parse(text, source, "expression")
+    expression: Expression = _parse(SourceText(text, source), "expression")
     return expression
 
 
-def _parse(text: str, source: str, start: str) -> Any:
-    try:
-        return _parser().parse(text, start=start)
-    except UnexpectedInput as error:
-        raise syntax_error(error, _accepted(error, text, start), text, source) from error
-    except _WrongTokenError as error:
-        place = (error.token.line or 1, error.token.column or 1)
-        raise rule_error(text, source, place, error.expected, found(error.token)) from error
+def load_rules(path: Path, folders: Sequence[Path] = ()) -> RuleSet:
+    """Read a rule file; directives (`#include`, `#define`, `#if`, …) are carried out first.
 
-
-def load_rules(path: Path) -> RuleSet:
-    """Read a rule file.
+    Parameters
+    ----------
+    folders : sequence of Path
+        Folders besides the file's own from which files may be included.
 
     Raises
     ------
     RuleError
-        The file can't be read, is not UTF-8 text, or is not in the language.
+        The file, or one that it includes, can't be read, is not UTF-8 text, or is not in the language; or a
+        directive can't be carried out. File, line and column are those where the mistake stands.
     """
     try:
         content = path.read_bytes()
@@ -94,15 +89,44 @@ def load_rules(path: Path) -> RuleSet:
         raise RuleError(
             path, 1, 1, f"can't be read: {error.strerror}; check the path and its rights"
         ) from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise RuleError(
-            path, line, column, "expected UTF-8 text; convert the file, e.g. with iconv"
-        ) from error
+    text = decode(content, str(path))
+    if needs_preprocessor(text):
+        # its library takes a while to load, and few rules need it
+        from qcbench.oca.preprocessor import preprocess
+
+        return _build(preprocess(text, path, folders))
     return parse_rules(text, str(path))
+
+
+def _build(text: SourceText) -> RuleSet:
+    statements = _parse(text, "start")
+    return RuleSet(
+        classifiers=tuple(_placed(rule, text) for rule in statements if isinstance(rule, Classifier)),
+        organizers=tuple(_placed(rule, text) for rule in statements if isinstance(rule, Organizer)),
+        actions=tuple(_placed_action(rule, text) for rule in statements if isinstance(rule, Action)),
+        source=text.source,
+    )
+
+
+def _parse(text: SourceText, start: str) -> Any:
+    try:
+        return _parser().parse(text.text, start=start)
+    except UnexpectedInput as error:
+        raise syntax_error(error, _accepted(error, text.text, start), text) from error
+    except _WrongTokenError as error:
+        place = (error.token.line or 1, error.token.column or 1)
+        raise rule_error(text, place, error.expected, found(error.token)) from error
+
+
+def _placed(rule: _Rule, text: SourceText) -> _Rule:
+    """Tell a rule the file and the line that it was written in."""
+    file, line = text.origin(rule.line)
+    return replace(rule, file=file, line=line)
+
+
+def _placed_action(action: Action, text: SourceText) -> Action:
+    associations = tuple(_placed(association, text) for association in action.associations)
+    return replace(_placed(action, text), associations=associations)
 
 
 class _WrongTokenError(Exception):

@@ -8,10 +8,11 @@ from functools import cached_property
 
 from qcbench.core.errors import RuleError
 from qcbench.oca.classification import Classifier, ClassifierProgram
-from qcbench.oca.expressions import SIGNAL_KEYS, Compiled, Expression
+from qcbench.oca.expressions import FRAME_SIGNAL, SIGNAL_KEYS, Compiled, Expression
 
-DEFAULT_GROUP_KEY = "TPL.START"
-ORDER_KEYS = ("MJD-OBS", "ARCFILE")
+TEMPLATE_KEY = "TPL.START"
+FILE_KEY = "ARCFILE"
+ORDER_KEYS = ("MJD-OBS", FILE_KEY)
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,22 @@ class Organizer:
     group_alias: tuple[str, str] | None = None
     min_ret: int | None = None
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
 
     @property
     def group_keys(self) -> tuple[str, ...]:
-        """The keys whose values make a group: those of `group by`, else the template."""
-        return self.group_by or (DEFAULT_GROUP_KEY,)
+        """The keys whose values make a group: those of `group by`, and what the signal stands for.
+
+        A frame's signal makes a group of each file; a template's signal, or no `group by`, one of the template.
+        """
+        signals = {key.name for key in self.condition.key_nodes()} & SIGNAL_KEYS
+        if FRAME_SIGNAL in signals:
+            unit = FILE_KEY
+        elif signals or not self.group_by:
+            unit = TEMPLATE_KEY
+        else:
+            return self.group_by
+        return self.group_by if unit in self.group_by else (*self.group_by, unit)
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Association:
     min_ret: int = 1
     max_ret: int = 1
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,7 @@ class Action:
     products: tuple[Product, ...] = ()
     priority: int | None = None
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,10 +98,10 @@ class RuleSet(Compiled):
         """
         found = self._actions.get(name)
         if found is None:
-            line = next((rule.line for rule in self.organizers if rule.action == name), 1)
-            raise RuleError(
-                self.source, line, 1, f"there is no action '{name}'; add 'action {name} {{ … }}' to the rules"
-            )
+            asks = [rule for rule in self.organizers if rule.action == name]
+            file, line = (asks[0].file, asks[0].line) if asks else (self.source, 1)
+            problem = f"there is no action '{name}'; add 'action {name} {{ … }}' to the rules"
+            raise RuleError(file or self.source, line, 1, problem)
         return found
 
     def keys(self) -> frozenset[str]:

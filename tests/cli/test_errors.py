@@ -108,11 +108,11 @@ def test_a_rejection_without_a_comment_is_refused(empty: Path) -> None:
     assert run_qcbench("certify-products", "--reject", "NOSUCH", workbench=empty).exit_code == 8
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def stumble(*_: object) -> None:
+def stumble(*_: object, **__: object) -> None:
     raise ZeroDivisionError
 
 

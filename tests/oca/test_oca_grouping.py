@@ -42,16 +42,122 @@ def test_the_order_of_the_frames_does_not_change_the_groups():
     assert names == again
 
 
-def test_without_group_by_a_template_is_a_group_and_its_signals_are_raised():
-    rule = """
-    select execute(A) from inputFiles where SIG.TEMPLATE == 1 and SIG.FRAME == 1 and LF.DO.CATG == "DARK";
-    """
-    frames = [frame(number, **{"DO.CATG": "DARK", "TPL.START": f"t{number // 2}"}) for number in range(4)]
-    found = groups(rule, frames)
+def types(*names: str, **keys):
+    """Frames of one template, one after the other."""
+    return [frame(number, **{"DO.CATG": name}, **keys) for number, name in enumerate(names)]
+
+
+def members(text: str, frames):
+    return [(made.action, made.members) for made in groups(text, frames).groups]
+
+
+def test_without_group_by_a_template_is_a_group():
+    frames = [frame(number, **{"TPL.START": f"t{number // 2}"}) for number in range(4)]
+    found = groups("select execute(A) from inputFiles where T;", frames)
     assert [(made.key_values, made.members) for made in found.groups] == [
         ((("TPL.START", "t0"),), (0, 1)),
         ((("TPL.START", "t1"),), (2, 3)),
     ]
+
+
+def test_a_signal_with_each_frame_makes_a_group_of_each_file():
+    rule = 'select execute(A) from inputFiles where SIG.FRAME == 1 and DO.CATG == "ARC";'
+    found = groups(rule, types("ARC", "ARC", "DARK"))
+    assert [(made.key_values, made.members) for made in found.groups] == [
+        ((("ARCFILE", "X.0.fits"),), (0,)),
+        ((("ARCFILE", "X.1.fits"),), (1,)),
+    ]
+    assert found.ungrouped == (2,)
+
+
+def test_a_signal_at_the_end_of_a_template_gives_the_action_all_its_frames():
+    rule = 'select execute(LINEARITY) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "LAMP_ON";'
+    assert members(rule, types("LAMP_OFF", "LAMP_ON", "LAMP_OFF", "LAMP_ON")) == [("LINEARITY", (0, 1, 2, 3))]
+    assert members(rule, types("LAMP_ON", "LAMP_OFF")) == []
+
+
+def test_two_rules_for_either_end_of_a_template_make_one_group():
+    rule = """
+    select execute(LINEARITY) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "LAMP_ON";
+    select execute(LINEARITY) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "LAMP_OFF";
+    """
+    assert members(rule, types("LAMP_OFF", "LAMP_ON")) == [("LINEARITY", (0, 1))]
+    assert members(rule, types("LAMP_ON", "LAMP_OFF")) == [("LINEARITY", (0, 1))]
+
+
+def test_the_last_frame_is_last_in_time_and_then_by_name():
+    rule = 'select execute(A) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "FLAT";'
+    first, second = types("FLAT", "DARK")
+    assert members(rule, [second, first]) == []
+    assert members(rule, [{**first, "MJD-OBS": second["MJD-OBS"]}, second]) == []
+    assert members(rule, [{**first, "MJD-OBS": second["MJD-OBS"], "ARCFILE": "Y"}, second]) == [("A", (1, 0))]
+
+
+def test_bare_keys_are_tested_on_each_frame_and_those_of_the_last_frame_once():
+    rule = """
+    select execute(A) from inputFiles where SIG.TEMPLATE == 1 and ARM == "blue" and LF.DO.CATG == "ON";
+    """
+    frames = [*types("OFF", "ON", ARM="blue"), frame(5, ARM="red", **{"DO.CATG": "ON"})]
+    assert members(rule, frames) == [("A", (0, 1))]
+    frames[2]["DO.CATG"] = "OFF"
+    assert members(rule, frames) == []
+
+
+def test_a_template_is_split_by_group_by_and_each_part_has_its_last_frame():
+    rule = """
+    select execute(DARK) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "DARK" group by DIT;
+    select execute(FLAT) from inputFiles where SIG.TEMPLATE == 1 and LF.DO.CATG == "FLAT" group by DIT,FILTER;
+    """
+    flats = [frame(number, DIT=2, FILTER="J", **{"DO.CATG": "FLAT"}) for number in (1, 2)]
+    dark = frame(3, DIT=10, FILTER="CLOSED", **{"DO.CATG": "DARK"})
+    assert members(rule, [*flats, dark]) == [("DARK", (2,)), ("FLAT", (0, 1))]
+    other = [{**item, "TPL.START": "t2"} for item in (*flats, dark)]
+    assert members(rule, [*flats, dark, *other]) == [
+        ("DARK", (2,)),
+        ("DARK", (5,)),
+        ("FLAT", (0, 1)),
+        ("FLAT", (3, 4)),
+    ]
+
+
+def test_a_frame_that_no_rule_takes_is_reported_even_within_a_template():
+    rule = 'select execute(FLAT) from inputFiles where SIG.TEMPLATE == 1 and DO.CATG == "FLAT";'
+    found = groups(rule, types("FLAT", "DARK", "FLAT"))
+    assert [made.members for made in found.groups] == [(0, 2)]
+    assert found.ungrouped == (1,)
+
+
+def test_without_a_signal_the_last_frame_is_that_of_the_group():
+    rule = """
+    select execute(SCIENCE) from inputFiles where LF.DO.CATG == "SKY" group by DIT,OBS.START as (TPL_A,tpl);
+    select execute(SCIENCE) from inputFiles where LF.DO.CATG == "OBJECT" group by DIT,OBS.START as (TPL_A,tpl);
+    """
+    block = {"DIT": 10, "OBS.START": "b1"}
+    frames = types("OBJECT", "SKY", "OBJECT", **block)
+    frames[2]["TPL.START"] = "t2"  # two templates of one observation block
+    assert members(rule, frames) == [("SCIENCE", (0, 1, 2))]
+    assert members(rule, types("OBJECT", "DARK", **block)) == []
+    assert members(rule, types("OBJECT", "OBJECT", DIT=10)) == [("SCIENCE", (0,)), ("SCIENCE", (1,))]
+
+
+def test_the_same_files_for_the_same_action_are_one_group():
+    rule = """
+    select execute(A) from inputFiles where SIG.FRAME == 1 and DO.CATG == "SCIENCE";
+    select execute(A) from inputFiles where SIG.TEMPLATE == 1 and DO.CATG == "SCIENCE";
+    select execute(B) from inputFiles where SIG.TEMPLATE == 1 and DO.CATG == "SCIENCE";
+    """
+    assert members(rule, types("SCIENCE")) == [("A", (0,)), ("B", (0,))]
+    assert members(rule, types("SCIENCE", "SCIENCE")) == [
+        ("A", (0,)),
+        ("A", (1,)),
+        ("A", (0, 1)),
+        ("B", (0, 1)),
+    ]
+
+
+def test_a_logical_is_not_taken_for_a_number_when_profiles_are_remembered():
+    rule = "select execute(A) from inputFiles where LAMP == 1;"
+    assert members(rule, [frame(1, LAMP=True), frame(2, LAMP=1), frame(3, LAMP=1.0)]) == [("A", (1, 2))]
 
 
 def test_a_file_of_no_template_is_in_no_ones_group():

@@ -1,11 +1,12 @@
 """The rule files that the installed pipelines bring along are read, printed and obeyed."""
 
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from qcbench.oca import RuleSet, classify, group, load_rules, matches, parse_rules, print_rules
+from qcbench.oca import RuleSet, check_rules, classify, group, load_rules, matches, parse_rules, print_rules
 
 PLUGINS = Path("/usr/share/cpl-plugins")
 FILES = sorted(PLUGINS.glob("*/gasgano/config/*.oca"))
@@ -13,12 +14,14 @@ FILES = sorted(PLUGINS.glob("*/gasgano/config/*.oca"))
 pytestmark = pytest.mark.esorex
 
 
+@cache
 def installed(name: str) -> RuleSet:
     return load_rules(next(path for path in FILES if path.stem == name))
 
 
-def test_the_six_pipelines_have_rules():
-    assert {"giraf", "hawki", "muse", "naco", "uves", "vimos"} <= {path.stem for path in FILES}
+def test_the_eight_pipelines_have_rules():
+    names = {"amber", "giraf", "hawki", "muse", "naco", "uves", "vimos", "visir"}
+    assert {path.stem for path in FILES} == names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -28,6 +31,19 @@ def test_an_installed_file_is_read_whole_and_printed_back(path):
     assert parse_rules(print_rules(rules), "printed") == rules
     for organizer in rules.organizers:
         assert rules.action(organizer.action).recipe
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_preprocessor_changes_neither_the_rules_nor_their_lines(path, tmp_path):
+    copy = tmp_path / path.name
+    copy.write_text("#define NOT_USED 1\n" + path.read_text())
+    rules, plain = load_rules(copy), load_rules(path)
+    assert rules == plain
+    parts = ("classifiers", "organizers", "actions")
+    lines, lines_of_plain = (
+        [rule.line for part in parts for rule in getattr(found, part)] for found in (rules, plain)
+    )
+    assert lines == [line + 1 for line in lines_of_plain]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,9 @@ def test_hawki_darks_of_two_setups_are_two_groups_and_find_their_reference():
     rules = installed("hawki")
     header = {"INSTRUME": "HAWKI", "DPR.CATG": "CALIB", "DPR.TYPE": "DARK", "DPR.TECH": "IMAGE"}
     frames = [
-        header | {"DET.DIT": dit, "DET.NDIT": 1, "DET.NCORRS.NAME": "Double", "MJD-OBS": 58000.0 + number}
+        header
+        | {"DET.DIT": dit, "DET.NDIT": 1, "DET.NCORRS.NAME": "Double"}
+        | {"MJD-OBS": 58000.0 + number, "TPL.START": "2020-01-10T10:00:00"}
         for number, dit in enumerate([10.0, 2.0, 10.0, 2.0])
     ]
     classified = [frame | classify(rules, frame).assigned for frame in frames]
@@ -100,3 +118,78 @@ def test_a_night_of_frames_is_classified_in_no_time():
     assigned = [classify(rules, frame).assigned.get("DO.CATG") for frame in frames]
     assert time.perf_counter() - start < 1.0
     assert assigned[:2] == ["BIAS_BLUE", "DARK_RED"]
+
+
+# What is wrong with the files, line by line: each was looked at, and is so. None is an error.
+FINDINGS = {
+    "amber": set(),
+    "giraf": set(),
+    "hawki": {
+        # no classifier assigns REFERENCE_DARK or REFERENCE_TWILIGHT_FLAT: the optional reference is never found
+        (396, "no-category"),
+        (410, "no-category"),
+    },
+    "muse": {
+        (
+            601,
+            "unused-action",
+        ),  # muse_lingain, 724 muse_lsf, 774 muse_geometry, 960 muse_create_sky: what would
+        (724, "unused-action"),  # execute them is commented out as too heavy, or of no use, for on-line work
+        (774, "unused-action"),
+        (960, "unused-action"),
+        (
+            947,
+            "nothing-produces",
+        ),  # TELLURIC_REGIONS, optional: has no classifier, as the other static tables have
+    },
+    "naco": set(),
+    "uves": {
+        (279, "overwritten"),  # FLAT,SKY,EXTENDED with a free slit: "%EXTENDED%" below makes it science
+        (283, "overwritten"),  # the same of the red arm
+        (464, "overwritten"),  # the same classifier stands again in line 504
+        (468, "overwritten"),  # … 512
+        (472, "overwritten"),  # … 524
+        (1662, "no-category"),  # SCREEN_FLAT_DETCHAR_BLUE: such frames are ON_RAW of LINEARITY_BLUE_DETCHAR
+        (1663, "no-category"),  # the same of the red arm
+        (1669, "no-category"),  # FIB_FF_ANY_RED: fibre flats are ODD, EVEN or ALL
+        (2308, "no-category"),  # ACQ_ECH: no classifier assigns such a RAW.TYPE
+        (2354, "no-category"),
+        (2451, "unused-action"),  # FLAMES_OBS_SCIRED_R: FLAMES_OBS_SCIRED_CUBES is executed instead
+    },
+    "vimos": {
+        (198, "overwritten"),  # the classifier of IFU_TABLE stands again in line 334
+        (600, "unused-action"),  # vmSpFlat
+        (620, "unused-action"),  # vmMosObsJitter
+    },
+    "visir": set(),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FINDINGS))
+def test_every_finding_in_an_installed_file_is_real(name):
+    findings = check_rules(installed(name))
+    assert {(item.line, item.code) for item in findings} == FINDINGS[name]
+    assert len(findings) == len(FINDINGS[name])
+    assert {item.level for item in findings} <= {"warning"}
+
+
+def test_a_hundred_thousand_frames_are_grouped_in_two_seconds():
+    rules = installed("uves")
+    types = ["BIAS", "DARK", "LAMP,FLAT", "LAMP,WAVE", "LAMP,ORDERDEF", "OBJECT,POINT", "STD"]
+    frames = [
+        {
+            "DPR.CATG": "CALIB",
+            "DPR.TECH": "ECHELLE",
+            "DPR.TYPE": types[number // 7 % 7],
+            "DET.CHIPS": 1 + number % 2,
+            "MJD-OBS": 58000 + number / 1e4,
+            "ARCFILE": f"UVES.{number}.fits",
+            "TPL.START": f"t{number // 7}",
+        }
+        for number in range(100_000)
+    ]
+    classified = [frame | classify(rules, frame).assigned for frame in frames]
+    start = time.process_time()
+    found = group(rules, classified)
+    assert time.process_time() - start < 2.0
+    assert len(found.groups) > 10_000
