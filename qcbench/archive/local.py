@@ -44,14 +44,16 @@ class LocalArchive:
         """
         if not self.raw.is_dir():
             raise ArchiveError(f"{self.raw}: there is no such folder. Set [archive] path, or make the folder")
-        for uri in sorted(self._raw_uris()):
-            try:
-                status = self._raw_path(uri).stat()
-            except (ArchiveError, FileNotFoundError) as err:
-                get_logger().warning("a file of the archive is passed over", uri=uri, problem=str(err))
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield RemoteFile(uri, status.st_size, str(status.st_mtime_ns))
+        # one folder at a time: an archive of many nights is never in memory as a whole
+        waiting = [iter(_entries(self.raw))]
+        while waiting:
+            entry = next(waiting[-1], None)
+            if entry is None:
+                waiting.pop()
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(iter(_entries(Path(entry.path))))
+            elif file := self._remote_file(entry):
+                yield file
 
     @contextmanager
     def header_file(self, uri: str) -> Iterator[Path]:
@@ -97,6 +99,9 @@ class LocalArchive:
         return None if os.access(parent, os.W_OK) else f"{parent} can't be written"
 
     def _raw_path(self, uri: str) -> Path:
+        if self._has_plain(uri):
+            # by far the most are: to resolve a path takes longer than to read a header
+            return self.raw / uri
         try:
             path = (self.raw / uri).resolve()
             is_there = path.is_file()
@@ -113,12 +118,47 @@ class LocalArchive:
     def _product_path(self, dp_id: str) -> Path:
         return self.products / f"{safe_name(dp_id)}.fits"
 
-    def _raw_uris(self) -> Iterator[str]:
-        for folder, subfolders, names in os.walk(self.raw):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            for name in names:
-                if not name.startswith("."):
-                    yield Path(folder, name).relative_to(self.raw).as_posix()
+    def _remote_file(self, entry: os.DirEntry[str]) -> RemoteFile | None:
+        """Describe what lies in a folder of the archive; None if it is no file that can be had."""
+        uri = entry.path[len(os.fspath(self.raw)) + 1 :]
+        try:
+            uri.encode()
+            link = entry.is_symlink()
+            status = self._raw_path(uri).stat() if link else entry.stat(follow_symlinks=False)
+        except (ArchiveError, FileNotFoundError, UnicodeEncodeError) as err:
+            get_logger().warning("a file of the archive is passed over", uri=uri, problem=str(err))
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return RemoteFile(uri, status.st_size, str(status.st_mtime_ns))
+
+    def _has_plain(self, uri: str) -> bool:
+        """Tell whether a URI leads to a regular file below ``raw/`` without any link or detour."""
+        path, mode = os.fspath(self.raw), 0
+        try:
+            for part in uri.split("/"):
+                if part in ("", ".", ".."):
+                    return False
+                path = f"{path}/{part}"
+                mode = os.lstat(path).st_mode
+                if stat.S_ISLNK(mode):
+                    return False
+        except (ValueError, OSError):
+            return False
+        return stat.S_ISREG(mode)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, in the order of URIs; hidden and temporary things are passed over."""
+    try:
+        with os.scandir(folder) as found:
+            seen = [entry for entry in found if not entry.name.startswith(".")]
+    except OSError as err:
+        get_logger().warning("a folder of the archive is passed over", folder=str(folder), problem=str(err))
+        return []
+    return sorted(
+        seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+    )
 
 
 def _compare(dp_id: str, present: str, wanted: str, problem: str) -> None:

@@ -1,11 +1,15 @@
 """FITS files: the one reader of headers, and the QC0 integrity check."""
 
-from qcbench.fits.headers import FileHeader, HduHeader, Keys, Value, read_header, short_key
+from qcbench.fits.cards import Value, short_key
+from qcbench.fits.hdus import HEADER_LINE, FileHeader, HduHeader, Keys
+from qcbench.fits.headers import HeaderReader, read_header
 from qcbench.fits.qc0 import check_frame, check_keys
 
 __all__ = [
+    "HEADER_LINE",
     "FileHeader",
     "HduHeader",
+    "HeaderReader",
     "Keys",
     "Value",
     "check_frame",

@@ -5,72 +5,37 @@ Keys have their short names: ``ESO DET DIT`` is ``DET.DIT``; plain keywords stay
 
 from __future__ import annotations
 
-import hashlib
-import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyError, VerifyWarning
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.io.fits.verify import VerifyError
 
 from qcbench.core.errors import FrameError
-
-Value = str | int | float | bool
-Keys = Mapping[str, Value]
-
-_START = b"SIMPLE  ="
-_PACKED = (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"PK", b"\xfd7z")
-_NO_KEYS = frozenset({"COMMENT", "HISTORY", "CONTINUE", ""})
+from qcbench.fits.cards import CardMemo
+from qcbench.fits.hdus import FileHeader, HduHeader, Layout
+from qcbench.fits.scan import Scanner
 
 
-@dataclass(frozen=True)
-class HduHeader:
-    """Header of one HDU: its name, the shape of its data (numpy order, pixels), its keys and its text."""
+class HeaderReader:
+    """Reads the headers of many files; what one has in common with those before it is read once."""
 
-    name: str
-    shape: tuple[int, ...]
-    is_image: bool
-    keys: Keys
-    text: str
+    def __init__(self) -> None:
+        self._scanner = Scanner()
 
+    def read(self, path: Path) -> FileHeader:
+        """Read the headers of all HDUs of a FITS file; no pixel is read.
 
-@dataclass(frozen=True)
-class FileHeader:
-    """Headers of all HDUs of a file, and how long the file is and should be (bytes)."""
+        A compressed image counts as the image that it holds.
 
-    path: Path
-    hdus: tuple[HduHeader, ...]
-    size: int
-    expected_size: int
-
-    @property
-    def keys(self) -> Keys:
-        """Keys of the primary header."""
-        return self.hdus[0].keys
-
-    @property
-    def text(self) -> str:
-        """All headers as text, a card a line."""
-        return "\n".join(hdu.text for hdu in self.hdus) + "\n"
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the text of all headers."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def is_truncated(self) -> bool:
-        """The file is shorter than its headers say."""
-        return self.size < self.expected_size
-
-
-def short_key(keyword: str) -> str:
-    """Return the short name of a FITS keyword."""
-    return keyword.removeprefix("ESO ").replace(" ", ".")
+        Raises
+        ------
+        FrameError
+            The file is not there, is not FITS (or compressed), or has a header that can't be read.
+        """
+        header = self._scanner.scan(path)
+        return _unpacked(header) if any(hdu.layout.is_packed for hdu in header.hdus) else header
 
 
 def read_header(path: Path) -> FileHeader:
@@ -81,60 +46,27 @@ def read_header(path: Path) -> FileHeader:
     FrameError
         The file is not there, is not FITS (or compressed), or has a header that can't be read.
     """
-    _check_start(path)
+    return HeaderReader().read(path)
+
+
+def _unpacked(header: FileHeader) -> FileHeader:
+    """Return a header with each compressed image as the image that it holds, as astropy shows it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)
-        # a truncated file is told by `is_truncated`, with its name, instead of by a warning
-        warnings.simplefilter("ignore", AstropyUserWarning)
+        # what is wrong with a file was told by the scan
+        warnings.simplefilter("ignore")
         try:
-            with fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=False) as hdus:
-                read = tuple(_read_hdu(hdu) for hdu in hdus)
-                info = hdus[-1].fileinfo()
-        # AttributeError: what astropy takes for a corrupted HDU has no place in the file
-        except (OSError, VerifyError, ValueError, KeyError, TypeError, AttributeError) as err:
-            raise FrameError(path, f"not a readable FITS file ({err})", "Have it transferred again") from err
-    expected = int(info["datLoc"]) + int(info["datSpan"])
-    return FileHeader(path, read, path.stat().st_size, expected)
+            with fits.open(header.path, mode="readonly", memmap=True) as hdus:
+                found = tuple(
+                    _image_of(hdus[number]) if hdu.layout.is_packed else hdu
+                    for number, hdu in enumerate(header.hdus)
+                )
+        except (OSError, VerifyError, ValueError, KeyError, TypeError, AttributeError, IndexError) as err:
+            problem = f"not a readable FITS file (a compressed image: {err})"
+            raise FrameError(header.path, problem, "Have it transferred again") from err
+    return replace(header, hdus=found)
 
 
-def _check_start(path: Path) -> None:
-    """Refuse what can't be FITS before it is opened: a pipe would never answer, a packed file is not as it seems."""
-    if not path.exists():
-        raise FrameError(path, "there is no such file")
-    if not path.is_file():
-        raise FrameError(path, "not a readable FITS file (it is no regular file)")
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(len(_START))
-    except OSError as err:
-        raise FrameError(path, f"can't be read ({err.strerror})", "Make it readable for this user") from err
-    if start.startswith(_PACKED):
-        raise FrameError(path, "not a readable FITS file (it is compressed)", "Uncompress it")
-    if start != _START:
-        remedy = "Have it transferred again"
-        raise FrameError(path, f"not a readable FITS file (it starts with {start!r})", remedy)
-
-
-def _value_of(card: fits.Card) -> Value | None:
-    """Return a card's value; None where it has none, or one that is no FITS value."""
-    try:
-        value = card.value
-    except VerifyError:
-        return None
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, bool | int | float) else None
-
-
-def _read_hdu(hdu: fits.PrimaryHDU | fits.ImageHDU) -> HduHeader:
-    header = hdu.header
-    keys: dict[str, Value] = {}
-    for card in header.cards:
-        value = None if card.keyword in _NO_KEYS else _value_of(card)
-        if value is not None:
-            keys.setdefault(short_key(card.keyword), value)
-    n_axes = int(header.get("NAXIS", 0))
-    shape = tuple(int(header[f"NAXIS{axis}"]) for axis in range(n_axes, 0, -1))
-    return HduHeader(hdu.name, shape, hdu.is_image, keys, header.tostring(sep="\n"))
+def _image_of(hdu: fits.CompImageHDU) -> HduHeader:
+    cards = hdu.header.tostring(endcard=False, padding=False).encode("ascii", errors="replace")
+    layout = Layout(tuple(hdu.shape), int(hdu.header["BITPIX"]), hdu.is_image, is_packed=True, length=None)
+    return HduHeader(hdu.name, layout, cards, CardMemo())

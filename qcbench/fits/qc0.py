@@ -16,7 +16,8 @@ from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyUserWarning
 
 from qcbench.core.errors import FrameError
-from qcbench.fits.headers import FileHeader, Keys, read_header
+from qcbench.fits.hdus import FileHeader, Keys
+from qcbench.fits.headers import read_header
 
 MJD_END = 100_000.0
 PIXEL_TYPES = frozenset({8, 16, 32, 64, -32, -64})
@@ -45,9 +46,9 @@ def check_structure(header: FileHeader) -> list[str]:
         return [f"{extra} bytes at the end belong to no HDU: the file is cut in a header, or damaged"]
     if not any(hdu.is_image and hdu.shape for hdu in header.hdus):
         return ["the file has no image"]
-    odd = [hdu for hdu in header.hdus if hdu.keys.get("BITPIX", 8) not in PIXEL_TYPES]
+    odd = [hdu for hdu in header.hdus if hdu.layout.bitpix not in PIXEL_TYPES]
     return [
-        f"{hdu.name or 'the primary HDU'} has pixels of no kind: BITPIX {hdu.keys['BITPIX']}" for hdu in odd
+        f"{hdu.name or 'the primary HDU'} has pixels of no kind: BITPIX {hdu.layout.bitpix}" for hdu in odd
     ]
 
 

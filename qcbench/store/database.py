@@ -6,12 +6,14 @@ up instead of failing halfway.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -160,8 +162,24 @@ def _config() -> Config:
     return config
 
 
+def _to_json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        # whole numbers of more than 64 bits, as a header may hold them
+        return json.dumps(value)
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # what the standard library wrote and takes back: NaN, halves of surrogate pairs
+        return json.loads(text)
+
+
 def _engine(url: str | URL, begin: str, foreign_keys: str = "ON") -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, json_serializer=_to_json, json_deserializer=_from_json)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", partial(_on_connect, foreign_keys))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))

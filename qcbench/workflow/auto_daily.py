@@ -106,7 +106,8 @@ def auto_daily(
         prepare_tables(bench)
         recover_interrupted(bench)
         with progress_bar(0, "archive", show=show) as advance:
-            result.unusable_files = scan_archive(bench, advance).problems
+            scan = scan_archive(bench, advance, wanted=lambda date: dates is None or date in dates)
+            result.unusable_files = scan.problems
         # what one date certifies may complete an AB of another one: go on until no AB changes
         for result.passes in range(1, MAX_PASSES + 1):
             before = _ab_changes(bench)

@@ -222,3 +222,74 @@ def test_an_arcfile_that_is_no_fits_name_is_refused(tmp_path):
         hdus.writeto(folder / "evil.fits")
     load(bench)
     assert "does not end with .fits" in problems(bench)["evil.fits"]
+
+
+def test_scanning_for_a_date_loads_it_from_the_same_look(tmp_path, monkeypatch):
+    from qcbench.fits import HeaderReader
+
+    looks: list[Path] = []
+    read = HeaderReader.read
+    monkeypatch.setattr(HeaderReader, "read", lambda self, path: looks.append(path) or read(self, path))
+    bench = simulated_workbench(tmp_path, nights=2)
+    scan = scan_archive(bench, wanted=lambda date: date == NIGHT)
+    result = load_headers(bench, "hawki", NIGHT, scan=scan)
+    assert (result.n_new, result.n_known, result.problems) == (39, 0, ())
+    assert {frame.dfo_date for frame in frames(bench)} == {NIGHT}
+    assert len(looks) == len(set(looks)) == scan.n_files
+
+
+def test_one_pass_and_two_steps_end_alike(tmp_path):
+    anomalies = ["not-fits", "duplicate-arcfile", "truncated-file", "missing-keyword"]
+    states = []
+    for name in ("one", "two"):
+        bench = simulated_workbench(tmp_path / name, anomalies=anomalies)
+        if name == "one":
+            scan_archive(bench, wanted=lambda _: True)
+        else:
+            load(bench)
+        rows = [(row.arcfile, row.uri, row.header_sha256, row.problem, row.keys) for row in frames(bench)]
+        headers = {path.name: path.read_text() for path in bench.data("hawki").headers(NIGHT).iterdir()}
+        states.append((rows, problems(bench), headers, len(events(bench, "file_problem"))))
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_a_header_file_that_a_power_failure_took_is_made_again(tmp_path, damage):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    path = sorted(bench.data("hawki").headers(NIGHT).iterdir())[0]
+    whole = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else whole[:4096])
+    load(bench)
+    assert path.read_bytes() == whole
+    assert len(frames(bench)) == 39
+
+
+def test_a_kill_before_the_rows_are_kept_leaves_nothing_that_is_not_done_again(tmp_path, monkeypatch):
+    from qcbench.association.intake import Intake
+
+    bench = simulated_workbench(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            scan_archive(bench, wanted=lambda _: True)
+    assert frames(bench) == []
+    assert scan_archive(bench, wanted=lambda _: True).loaded == {("hawki", NIGHT): 39}
+    assert not list(bench.data("hawki").headers(NIGHT).glob(".tmp-*"))
+
+
+def test_what_the_rules_found_stays_when_a_changed_file_is_read_again(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    with bench.store.write() as session:
+        frame = session.scalars(select(Frame).order_by(Frame.arcfile).limit(1)).one()
+        frame.raw_type, uri = "DARK", frame.uri
+    path = bench.settings.archive_path / "raw" / uri
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    load(bench)
+    assert frames(bench)[0].raw_type == "DARK"

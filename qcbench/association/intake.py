@@ -1,0 +1,284 @@
+"""Taking files of the archive in: one look at each gives its row in the index, its frame and its header file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from qcbench.archive import RemoteFile
+from qcbench.core.dates import dfo_date, mjd_of, utc_now
+from qcbench.core.errors import ArchiveError, FrameError, QcbenchError
+from qcbench.core.files import sha256, write_derived
+from qcbench.core.logs import get_logger
+from qcbench.core.paths import safe_name
+from qcbench.fits import FileHeader, HeaderReader, Keys, check_keys
+from qcbench.fits.qc0 import ALWAYS_NEEDED, check_structure
+from qcbench.store import ArchiveFile, Frame, record_event
+from qcbench.workbench import Workbench
+
+TOOL = "data-loader"
+_NEEDED = (*ALWAYS_NEEDED, "INSTRUME", "DPR.CATG", "DPR.TYPE")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_CHANGED = "it changed since it was indexed: the next look into the archive tells"
+
+Night = tuple[str, dt.date]
+
+
+@dataclass(frozen=True)
+class NewFrame:
+    """A file that becomes a frame."""
+
+    file: RemoteFile
+    header: FileHeader
+    arcfile: str
+    instrument: str
+    date: dt.date
+
+
+@dataclass
+class Seen:
+    """What one look at a file of the archive told; a problem makes it unusable."""
+
+    file: RemoteFile
+    instrument: str | None = None
+    date: dt.date | None = None
+    arcfile: str | None = None
+    header: FileHeader | None = None
+    problem: str | None = None
+    level: str = "warning"
+
+    @property
+    def frame(self) -> NewFrame | None:
+        """The frame that it can become; None where there is a problem."""
+        if self.problem or not (self.header and self.arcfile and self.instrument and self.date):
+            return None
+        return NewFrame(self.file, self.header, self.arcfile, self.instrument, self.date)
+
+    def told(self) -> str:
+        """Return the file with its problem."""
+        return f"{self.file.uri}: {self.problem}"
+
+
+class Intake:
+    """Takes files of the archive in, a batch at a time."""
+
+    def __init__(self, bench: Workbench):
+        self._bench = bench
+        self._reader = HeaderReader()
+        self._folders: dict[Night, Path] = {}
+        self._start_hour = bench.settings.site.start_hour
+        self._codes = {
+            code: name for name in bench.instruments for code in bench.pack(name).instrument.instrume
+        }
+
+    def look_at(self, file: RemoteFile) -> Seen | None:
+        """Open a file that was just listed; None if it has gone since.
+
+        Raises
+        ------
+        ArchiveError
+            The archive itself can't be read.
+        """
+        try:
+            return self._look_at(file)
+        except ArchiveError as err:
+            if self._bench.archive.problem():
+                raise
+            get_logger().warning("a file of the archive is passed over", uri=file.uri, problem=str(err))
+            return None
+
+    def look_again(self, file: RemoteFile, night: Night) -> Seen:
+        """Open a file that the index knows as one of a night; that it is no more so is a problem."""
+        try:
+            item = self._look_at(file)
+        except ArchiveError as err:
+            return Seen(file, problem=str(err))
+        if not item.problem and (item.instrument, item.date) != night:
+            item.problem = _CHANGED
+        return item
+
+    def _look_at(self, file: RemoteFile) -> Seen:
+        try:
+            with self._bench.archive.header_file(file.uri) as path:
+                header = self._reader.read(path)
+        except FrameError as err:
+            return Seen(file, problem=err.problem)
+        keys = header.keys
+        return Seen(
+            file=file,
+            instrument=self._codes.get(str(keys.get("INSTRUME"))),
+            date=_date_of(keys, self._start_hour),
+            arcfile=str(keys["ARCFILE"]) if "ARCFILE" in keys else None,
+            header=header,
+            problem=_unusable(keys, self._codes),
+        )
+
+    def accept(self, seen: Sequence[Seen]) -> list[NewFrame]:
+        """Return the frames of files, their header files written.
+
+        A file whose ARCFILE another one has gets that as its problem.
+        """
+        with self._bench.store.read() as session:
+            query = select(Frame.arcfile, Frame.uri).where(Frame.arcfile.in_([item.arcfile for item in seen]))
+            known = {arcfile: uri for arcfile, uri in session.execute(query)} if seen else {}  # noqa: C416
+        taken = dict(known)
+        accepted = []
+        for item in seen:
+            if (frame := item.frame) is None:
+                continue
+            owner = taken.setdefault(frame.arcfile, item.file.uri)
+            if owner != item.file.uri and (refusal := self._compare(frame, owner)):
+                item.problem, item.level = refusal
+                continue
+            taken[frame.arcfile] = item.file.uri
+            self._write_header(frame, is_known=frame.arcfile in known)
+            accepted.append(frame)
+        return accepted
+
+    def _compare(self, frame: NewFrame, owner: str) -> tuple[str, str] | None:
+        """Compare a file with the one that has its ARCFILE: why it is refused, and how bad that is.
+
+        None if the other file has gone: it was moved or renamed, and this is it now.
+        """
+        archive = self._bench.archive
+        try:
+            with archive.header_file(owner) as first, archive.header_file(frame.file.uri) as second:
+                same = first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)
+        except ArchiveError:
+            return None
+        if same:
+            return f"the same file as {owner}, which is used", "info"
+        return f"ARCFILE {frame.arcfile} is taken by {owner}, which has other content and is used", "error"
+
+    def _write_header(self, frame: NewFrame, *, is_known: bool) -> None:
+        night = frame.instrument, frame.date
+        if night not in self._folders:
+            self._folders[night] = self._bench.data(frame.instrument).headers(frame.date)
+        write_derived(self._folders[night], header_name(frame.arcfile), frame.header.content)
+        if is_known:
+            # pixels that were fetched from an earlier version of the file are fetched anew when they are needed
+            (self._bench.data(frame.instrument).raw(frame.date) / frame.arcfile).unlink(missing_ok=True)
+
+    def store(self, frames: Sequence[NewFrame], seen: Sequence[Seen]) -> None:
+        """Keep frames, and rows of the index, in one transaction."""
+        now = utc_now()
+        rows = [_frame_row(frame, now) for frame in frames]
+        with self._bench.store.write() as session:
+            connection = session.connection()
+            _upsert(connection, ArchiveFile, "uri", [_index_row(item, now) for item in seen])
+            _upsert(connection, Frame, "arcfile", rows)
+            for item in seen:
+                if item.problem:
+                    _report(session, item)
+            for row in rows:
+                if row["problem"]:
+                    _report_frame(session, row)
+
+
+def header_name(arcfile: str) -> str:
+    """Return the name of the header file of a frame."""
+    return f"{arcfile.removesuffix('.fits')}.hdr"
+
+
+def _date_of(keys: Keys, start_hour: int) -> dt.date | None:
+    """Return the DFO date of a file; of an unusable one as well as DATE-OBS or ARCFILE tell it."""
+    mjd = keys.get("MJD-OBS")
+    if isinstance(mjd, float | int) and not isinstance(mjd, bool):
+        with suppress(OverflowError, ValueError):
+            return dfo_date(float(mjd), start_hour)
+    for key in ("DATE-OBS", "ARCFILE"):
+        if found := _TIME.search(str(keys.get(key, ""))):
+            with suppress(ValueError):
+                when = dt.datetime.fromisoformat(found[0]).replace(tzinfo=dt.UTC)
+                return dfo_date(mjd_of(when), start_hour)
+    return None
+
+
+def _unusable(keys: Keys, codes: Mapping[str, str]) -> str | None:
+    """Say why a file can't become a frame at all; None if it can."""
+    problems = check_keys(keys, _NEEDED)
+    if problems:
+        return "; ".join(problems)
+    try:
+        name = safe_name(str(keys["ARCFILE"]))
+    except QcbenchError as err:
+        return f"ARCFILE: {err}"
+    if not name.endswith(".fits"):
+        return f"ARCFILE {name!r} does not end with .fits"
+    if keys["INSTRUME"] not in codes:
+        ours = ", ".join(sorted(codes))
+        return f"INSTRUME {keys['INSTRUME']!r} is of no instrument of this workbench ({ours})"
+    return None
+
+
+def _index_row(item: Seen, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "uri": item.file.uri,
+        "size": item.file.size,
+        "stamp": item.file.stamp,
+        "instrument": item.instrument,
+        "dfo_date": item.date,
+        "arcfile": item.arcfile,
+        "problem": item.problem,
+        "seen_at": now,
+    }
+
+
+def _frame_row(frame: NewFrame, now: dt.datetime) -> dict[str, Any]:
+    keys = frame.header.keys
+    exptime, nexp = keys.get("EXPTIME"), keys.get("TPL.NEXP")
+    return {
+        "arcfile": frame.arcfile,
+        "instrument": frame.instrument,
+        "dfo_date": frame.date,
+        "mjd_obs": float(keys["MJD-OBS"]),
+        "exptime": float(exptime) if isinstance(exptime, int | float) else 0.0,
+        "uri": frame.file.uri,
+        "size": frame.header.size,
+        "stamp": frame.file.stamp,
+        "header_sha256": frame.header.sha256,
+        "dpr_catg": str(keys["DPR.CATG"]),
+        "dpr_type": str(keys["DPR.TYPE"]),
+        "tpl_start": str(keys["TPL.START"]) if "TPL.START" in keys else None,
+        "tpl_nexp": nexp if isinstance(nexp, int) else None,
+        "problem": "; ".join(check_structure(frame.header)) or None,
+        "keys": keys,
+        "loaded_at": now,
+    }
+
+
+def _upsert(
+    connection: Connection, model: type[ArchiveFile | Frame], key: str, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows, or bring those that are there up to date: the columns that the rows name, and no other."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(model)
+    changed = {name: statement.excluded[name] for name in rows[0] if name != key}
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changed), rows)
+
+
+def _report(session: Session, item: Seen) -> None:
+    message = f"{item.told()}. The file stays in the archive; have it mended there and call again"
+    if item.level != "info":
+        get_logger().warning(message, tool=TOOL)
+    record_event(
+        session, TOOL, "file_problem", message, instrument=item.instrument, date=item.date, level=item.level
+    )
+
+
+def _report_frame(session: Session, row: Mapping[str, Any]) -> None:
+    text = f"{row['uri']}: {row['problem']}"
+    instrument, date = row["instrument"], row["dfo_date"]
+    record_event(session, TOOL, "frame_problem", text, instrument=instrument, date=date, level="warning")
