@@ -81,7 +81,8 @@ def disturb(night: Night, requests: Sequence[AnomalyRequest], detectors: Sequenc
         index = _choose(night, request, taken)
         taken.add(index)
         rng = np.random.default_rng([seed, _CHOICE, night[0].date.toordinal(), number])
-        detector = detectors[int(rng.integers(len(detectors)))]
+        read = [name for name in detectors if any(name in e.detectors for e in night if e.index == index)]
+        detector = read[int(rng.integers(len(read)))]
         night = _ANOMALIES[request.name].apply(night, index, detector)
     return night
 
@@ -144,7 +145,7 @@ def _noise_jump(night: Night, index: int, detector: str) -> Night:
 
 
 def _incomplete(night: Night, index: int, detector: str) -> Night:
-    n_kept = max(1, sum(e.index == index for e in night) // 2)
+    n_kept = max(1, _middle(night, index).template.nexp // 2)
     kept = [e for e in night if e.index != index or e.expno <= n_kept]
     return tuple(_mark(e, "incomplete-template") if e.index == index else e for e in kept)
 

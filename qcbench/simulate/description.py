@@ -14,12 +14,15 @@ from qcbench.core.errors import PackError
 Scalar = bool | int | float | str
 KeyValue = Scalar | tuple[Scalar, ...]
 Pair = tuple[float, float]
+Layout = Literal["extensions", "primary", "files"]
 Quantity = Literal[
     "exptime",
     "exptime_total",
     "ndit",
     "offset_x",
     "offset_y",
+    "shift_x",
+    "shift_y",
     "start_x",
     "start_y",
     "n_x",
@@ -75,6 +78,8 @@ class Detector(_Part):
         adu/s.
     n_hot : int
         Hot pixels of the whole detector.
+    hot_offset, hot_rate : float
+        What a hot pixel counts at no exposure time (adu), and what it adds to that (adu/s).
     reference_pixel : tuple of float
         FITS pixel of the full detector on which the pointing falls.
     """
@@ -89,6 +94,8 @@ class Detector(_Part):
     bias: float = Field(ge=0)
     dark_current: float = Field(ge=0)
     n_hot: int = Field(ge=0)
+    hot_offset: float = Field(default=200.0, ge=0)
+    hot_rate: float = Field(default=50.0, ge=0)
     reference_pixel: Pair
     keys: dict[str, Scalar] = {}
     drift: Drifts = Drifts()
@@ -151,6 +158,13 @@ class Template(_Part):
     """One template of a night: `nexp` exposures that start `hour` hours after the DFO date does.
 
     A tuple holds one value an exposure.
+
+    Attributes
+    ----------
+    detectors : tuple of str
+        Names of the detectors that are read; all of them where it is empty.
+    layout : str, optional
+        How their pixels are written, where that differs from the layout of the instrument.
     """
 
     id: str
@@ -168,6 +182,8 @@ class Template(_Part):
     scene: Scene
     target: Target | None = None
     offsets: tuple[Pair, ...] = ()
+    detectors: tuple[str, ...] = ()
+    layout: Layout | None = None
     keys: dict[str, KeyValue] = {}
 
     @model_validator(mode="after")
@@ -204,8 +220,14 @@ class Description(_Part):
 
     Attributes
     ----------
+    layout : str
+        Where pixels are: ``primary`` has one detector in the primary HDU, ``extensions`` an extension for each,
+        ``files`` a file for each, with its pixels in the primary HDU.
+    pixels : str
+        How a pixel is stored; ``float32`` keeps fractions of an adu.
     computed, detector_computed : dict
-        Keywords of the primary header, and of each detector's, that follow from the exposure.
+        Keywords of the primary header, and of each detector's, that follow from the exposure. `offset_x` is what
+        the telescope moved, `shift_x` what the stars did (pixels).
     epoch : datetime.date
         Night on which all detectors have their nominal values.
     service_interval : int
@@ -218,8 +240,8 @@ class Description(_Part):
 
     instrume: str
     prefix: str
-    layout: Literal["extensions", "primary"]
-    pixels: Literal["int32", "uint16"]
+    layout: Layout
+    pixels: Literal["int32", "uint16", "float32"]
     wcs: Literal["sky", "pixel"]
     pixel_scale: float = Field(gt=0)
     binning: tuple[int, int] = (1, 1)
@@ -240,16 +262,41 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Description:
-        if self.layout == "primary" and len(self.detectors) != 1:
-            raise ValueError(
-                f"layout 'primary' holds one detector, not {len(self.detectors)}; use 'extensions'"
-            )
+        if self.pixels == "float32" and self.step != 1.0:
+            raise ValueError("pixels of float32 are stored as they are; leave step out")
+        for template in self.templates:
+            self._check_readout(template)
         for what in ("name", "number"):
             if len({getattr(d, what) for d in self.detectors}) != len(self.detectors):
                 raise ValueError(f"two detectors have the same {what}")
         if [t.hour for t in self.templates] != sorted(t.hour for t in self.templates):
             raise ValueError("templates must stand in the order of their hour")
         return self
+
+    def _check_readout(self, template: Template) -> None:
+        known = [detector.name for detector in self.detectors]
+        if strange := [name for name in template.detectors if name not in known]:
+            raise ValueError(
+                f"template {template.id} reads {', '.join(strange)}; there is {', '.join(known)}"
+            )
+        read = self.read_by(template)
+        if self.layout_of(template) == "primary" and len(read) != 1:
+            raise ValueError(
+                f"layout 'primary' holds one detector, not {len(read)}; use 'extensions' or 'files'"
+            )
+
+    @property
+    def rounding(self) -> float:
+        """The step to which pixels are rounded (adu); 0 where they keep their fractions."""
+        return 0.0 if self.pixels == "float32" else self.step
+
+    def read_by(self, template: Template) -> tuple[str, ...]:
+        """Return the names of the detectors that a template reads, in the order of the instrument."""
+        return tuple(d.name for d in self.detectors if not template.detectors or d.name in template.detectors)
+
+    def layout_of(self, template: Template) -> Layout:
+        """Return how the frames of a template are written."""
+        return template.layout or self.layout
 
 
 def load_description(path: Path) -> Description:

@@ -17,8 +17,6 @@ from qcbench.simulate.schedule import Exposure
 Image = NDArray[np.float32]
 
 MIN_WINDOW = 16
-HOT_OFFSET = 200.0  # adu, of a hot pixel at no exposure time
-HOT_RATE = 50.0  # adu/s
 LINE_REACH = 6.0  # sigmas beyond which a line or a star adds nothing
 
 # What a stream of random numbers is for; a part of its seed, so that streams never share numbers.
@@ -37,7 +35,7 @@ class State:
     level: float
 
     def frame_ron(self, exposure: Exposure, name: str, step: float) -> float:
-        """Return the readout noise (adu) of a whole frame: NDIT readouts averaged, then stored in steps."""
+        """Return the readout noise (adu) of a whole frame: NDIT readouts averaged, then rounded to steps."""
         one = self.ron * exposure.ron_factor.get(name, 1.0)
         return math.sqrt(one**2 / exposure.template.ndit + step**2 / 12)
 
@@ -122,6 +120,10 @@ class Camera:
         self._patterns: dict[tuple[str, str, float, float], Image] = {}
         self._hot_orders: dict[str, NDArray[np.int64]] = {}
 
+    def reads(self, exposure: Exposure) -> tuple[Readout, ...]:
+        """Return what the file of an exposure holds."""
+        return tuple(read for read in self.readouts if read.detector.name in exposure.detectors)
+
     def state(self, read: Readout, date: dt.date) -> State:
         """Return the state of one detector on a night."""
         return state_on(self.plan, read, date, self.seed)
@@ -138,22 +140,26 @@ class Camera:
     def pixels(self, exposure: Exposure, read: Readout) -> NDArray[Any]:
         """Return the pixels of one detector as stored, ``(n_y, n_x)``: adu divided by the step.
 
-        The reset level carries no photon noise; NDIT integrations are averaged.
+        The reset level carries no photon noise; NDIT integrations are averaged. Pre- and overscan are read, but
+        exposed to nothing: neither to light nor to dark current.
         """
         state, template = self.state(read, exposure.date), exposure.template
         key = [exposure.index, exposure.expno, exposure.copy, read.detector.number]
         rng = np.random.default_rng([self.seed, _NOISE, exposure.date.toordinal(), *key])
         n_x, n_y = read.shape
-        photons = np.full((n_y, n_x), state.dark_current * template.exptime, dtype=np.float32)
-        photons[read.light] += self._light(exposure, read, state)
+        photons = np.zeros((n_y, n_x), dtype=np.float32)
+        dark = np.float32(state.dark_current * template.exptime)
+        photons[read.light] = dark + self._light(exposure, read, state)
         ron = state.ron * exposure.ron_factor.get(read.detector.name, 1.0)
         variance = (ron**2 + photons / np.float32(state.gain)) / template.ndit
         image = photons + rng.standard_normal((n_y, n_x), dtype=np.float32) * np.sqrt(variance)
         image += np.float32(state.bias)
         hot = self._hot_order(read)[: state.n_hot]
-        image.ravel()[hot] += HOT_OFFSET + HOT_RATE * template.exptime
+        image.ravel()[hot] += read.detector.hot_offset + read.detector.hot_rate * template.exptime
         lowest = 0.0 if self.plan.pixels == "uint16" else -self.plan.saturation
         np.clip(image, lowest, self.plan.saturation, out=image)
+        if self.plan.pixels == "float32":
+            return image
         stored: NDArray[Any] = np.rint(image / np.float32(self.plan.step)).astype(self.plan.pixels)
         return stored
 

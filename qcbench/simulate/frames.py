@@ -42,13 +42,14 @@ def frame_bytes(camera: Camera, exposure: Exposure) -> bytes:
 
 def _hdus(camera: Camera, exposure: Exposure) -> fits.HDUList:
     plan = camera.plan
-    primary = primary_header(plan, exposure, camera.readouts[0], camera.seed)
-    if plan.layout == "primary":
-        read = camera.readouts[0]
+    reads = camera.reads(exposure)
+    primary = primary_header(plan, exposure, reads[0], camera.seed)
+    if plan.layout_of(exposure.template) != "extensions":
+        read = reads[0]
         add_detector_cards(primary, plan, exposure, read)
         return fits.HDUList([_image(fits.PrimaryHDU, camera.pixels(exposure, read), primary, plan.step)])
     hdus = fits.HDUList([fits.PrimaryHDU(header=primary)])
-    for read in camera.readouts:
+    for read in reads:
         header = fits.Header()
         header["EXTNAME"] = read.detector.name
         add_detector_cards(header, plan, exposure, read)

@@ -136,6 +136,8 @@ def _quantity(quantity: Quantity, exposure: Exposure, read: Readout, plan: Descr
         "ndit": template.ndit,
         "offset_x": exposure.offset[0],
         "offset_y": exposure.offset[1],
+        "shift_x": 0.0 - exposure.offset[0],
+        "shift_y": 0.0 - exposure.offset[1],
         "start_x": 1 + read.start[0] * plan.binning[0],
         "start_y": 1 + read.start[1] * plan.binning[1],
         "n_x": read.shape[0],

@@ -149,9 +149,9 @@ def _deliver(camera: Camera, folder: Path, night: Night) -> int:
 
 def _truth_rows(camera: Camera, night: Night) -> list[TruthRow]:
     rows = []
-    for read in camera.readouts:
-        state = camera.state(read, night[0].date)
-        for exposure in night:
+    for exposure in night:
+        for read in camera.reads(exposure):
+            state = camera.state(read, night[0].date)
             rows.append(
                 TruthRow(
                     arcfile=exposure.file_name,
@@ -160,7 +160,7 @@ def _truth_rows(camera: Camera, night: Night) -> list[TruthRow]:
                     raw_type=exposure.raw_type,
                     detector=read.detector.name,
                     gain=round(state.gain, 5),
-                    ron=round(state.frame_ron(exposure, read.detector.name, camera.plan.step), 5),
+                    ron=round(state.frame_ron(exposure, read.detector.name, camera.plan.rounding), 5),
                     dark_current=round(state.dark_current, 7),
                     n_hot=state.n_hot,
                     level=round(camera.level(exposure, state), 3),

@@ -28,6 +28,8 @@ class Exposure:
         Number of the template in the night, from 1.
     expno : int
         Number of the exposure in its template, from 1.
+    detectors : tuple of str
+        Names of the detectors whose pixels the file holds.
     file_name : str
         Name of the file in the archive; it is ARCFILE but for a second copy.
     ron_factor : mapping of str to float
@@ -45,6 +47,7 @@ class Exposure:
     arcfile: str
     origfile: str
     file_name: str
+    detectors: tuple[str, ...]
     copy: int = 0
     light: Light = "normal"
     ron_factor: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -118,10 +121,19 @@ def _expose(
     for expno in range(1, template.nexp + 1):
         wait = 4.0 + (expno - 1) * (template.exptime * template.ndit + template.overhead)
         start = tpl_start + dt.timedelta(milliseconds=round(wait * 1000) + int(rng.integers(1, 900)))
-        counts[template.label] += 1
-        arcfile = f"{plan.prefix}.{iso_ut(start, digits=3)}.fits"
-        name = (
-            f"{plan.prefix}_{template.label}{date.timetuple().tm_yday:03d}_{counts[template.label]:04d}.fits"
-        )
-        exposures.append(Exposure(date, template, index, expno, start, tpl_start, arcfile, name, arcfile))
+        for number, detectors in enumerate(_files(plan, template)):
+            written = start + dt.timedelta(milliseconds=number)
+            counts[template.label] += 1
+            arcfile = f"{plan.prefix}.{iso_ut(written, digits=3)}.fits"
+            count = f"{date.timetuple().tm_yday:03d}_{counts[template.label]:04d}"
+            name = f"{plan.prefix}_{template.label}{count}.fits"
+            exposures.append(
+                Exposure(date, template, index, expno, written, tpl_start, arcfile, name, arcfile, detectors)
+            )
     return exposures
+
+
+def _files(plan: Description, template: Template) -> tuple[tuple[str, ...], ...]:
+    """Return the detectors in each file of an exposure."""
+    read = plan.read_by(template)
+    return tuple((name,) for name in read) if plan.layout_of(template) == "files" else (read,)

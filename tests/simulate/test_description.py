@@ -35,7 +35,7 @@ def test_the_descriptions_of_the_packs_are_valid(infrared: Path, optical: Path) 
         ),
         ("gain: 1.735\n", "gain: -1\n", "detectors.3.gain", "greater than 0, not -1"),
         ("step: 0.015625", "stride: 2", "stride", "Extra inputs are not permitted"),
-        ("pixels: int32", "pixels: int64", "pixels", "'int32' or 'uint16', not 'int64'"),
+        ("pixels: int32", "pixels: int64", "pixels", "'int32', 'uint16' or 'float32', not 'int64'"),
         ("epoch: 2026-01-01", "epoch: yesterday", "epoch", "date"),
         ("DET.NDIT: ndit", "DET.NDIT: mdit", "computed.DET.NDIT", "not 'mdit'"),
         ("hour: 16.00", "hour: 25.00", "templates.7.hour", "less than 24, not 25"),
