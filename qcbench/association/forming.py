@@ -260,33 +260,53 @@ def _virtual_products(ab: AssociationBlock, action: Action) -> list[Product]:
 
 
 def _follow(session: Session, pack: InstrumentPack, ab: AssociationBlock, found: _Group) -> bool:
-    """Make an AB that nobody has worked on what its group is now; tell whether anything changed."""
+    """Make an AB that nobody has worked on what its group and the rules are now; tell whether anything changed."""
     own = [item for item in ab.inputs if item.role == RAWFILE]
     values = _values(pack, found)
-    same = [(item.frame_id, item.tag) for item in own] == [
+    same_frames = [(item.frame_id, item.tag) for item in own] == [
         (frame.id, frame.do_catg or "") for frame in found.frames
     ]
-    if same and all(getattr(ab, name) == value for name, value in values.items() if name != "missing"):
-        return False
+    same_values = all(getattr(ab, name) == value for name, value in values.items() if name != "missing")
     old = ab.name
-    others = [item for item in ab.inputs if item.role != RAWFILE]
-    ab.inputs = others
-    session.flush()
-    ab.inputs = [*_inputs(found.frames), *others]
-    for name, value in values.items():
-        setattr(ab, name, value)
-    _predict_again(ab, pack.rules.action(ab.action))
+    if not (same_frames and same_values):
+        for name, value in values.items():
+            setattr(ab, name, value)
+    refreshed = _refresh(session, ab, pack.rules.action(ab.action))
+    if same_frames and same_values and not refreshed:
+        return False
+    if not same_frames:
+        others = [item for item in ab.inputs if item.role != RAWFILE]
+        ab.inputs = others
+        session.flush()
+        ab.inputs = [*_inputs(found.frames), *others]
+        text = f"{len(own)} → {len(found.frames)} raw frames" + (f"; it was {old}" if old != ab.name else "")
+        record_event(session, TOOL, "late_frame", text, ab=ab)
+    else:
+        text = "its keys and products are as headers and rules have them now"
+        record_event(session, TOOL, "ab_refreshed", text, ab=ab)
     ab.updated_at = utc_now()
-    text = f"{len(own)} → {len(found.frames)} raw frames" + (f"; it was {old}" if old != ab.name else "")
-    record_event(session, TOOL, "late_frame", text, ab=ab)
     return True
 
 
-def _predict_again(ab: AssociationBlock, action: Action) -> None:
-    """Bring the virtual products up to date; the rows stay, for other ABs count on them."""
-    for product, predicted in zip(ab.products, _virtual_products(ab, action), strict=False):
-        product.pipefile, product.pro_catg = predicted.pipefile, predicted.pro_catg
-        product.mjd_obs, product.keys = predicted.mjd_obs, predicted.keys
+def _refresh(session: Session, ab: AssociationBlock, action: Action) -> bool:
+    """Predict the products of an AB again; tell whether any changed. Rows stay, for other ABs count on them."""
+    predicted = _virtual_products(ab, action)
+    changed = len(predicted) != len(ab.products)
+    for product, new in zip(ab.products, predicted, strict=False):
+        for name in ("pipefile", "pro_catg", "mjd_obs", "keys"):
+            if getattr(product, name) != getattr(new, name):
+                setattr(product, name, getattr(new, name))
+                changed = True
+    _forget(session, ab.products[len(predicted) :])
+    ab.products = [*ab.products[: len(predicted)], *predicted[len(ab.products) :]]
+    return changed
+
+
+def _forget(session: Session, products: Sequence[Product]) -> None:
+    """Take products that will not be made from the ABs that count on them."""
+    if products:
+        ids = [product.id for product in products]
+        session.execute(delete(ABCalibration).where(ABCalibration.product_id.in_(ids)))
 
 
 def _too_late(session: Session, ab: AssociationBlock, found: _Group) -> None:
@@ -319,8 +339,7 @@ def _dissolve(
     )
     gone = [ab for ab in session.scalars(query) if _is_untouched(ab)]
     for ab in gone:
-        products = [product.id for product in ab.products]
-        session.execute(delete(ABCalibration).where(ABCalibration.product_id.in_(products)))
+        _forget(session, ab.products)
         text = f"{ab.name} is no more: its frames are kept out, or the rules group them otherwise now"
         record_event(session, TOOL, "ab_dissolved", text, instrument=pack.name, date=date, level="warning")
         session.delete(ab)

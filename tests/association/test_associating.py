@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from qcbench.instruments.loading import load_pack
 from qcbench.store import ABState, AssociationBlock, Event, Frame, Product, advance
 from qcbench.workbench import Workbench
 from tests.association.observatory import (
@@ -289,6 +290,7 @@ def test_a_thousand_candidates_make_one_choice(tmp_path: Path) -> None:
     bench = build(tmp_path)
     arrive(bench, template("BIAS", 1.0, 3))
     create(bench)
+    certify(bench, "BIAS")
     with bench.store.write() as session:
         bias = session.scalars(select(AssociationBlock)).one()
         probe = bias.products[0]
@@ -307,7 +309,7 @@ def test_a_thousand_candidates_make_one_choice(tmp_path: Path) -> None:
             )
     arrive(bench, template("FLAT,SKY", 5.0, 1))
     create(bench)
-    assert used(block(bench, "FLAT")) == {"MASTER_BIAS": "r.X0001.fits"}
+    assert used(block(bench, "FLAT")) == {"MASTER_BIAS": name_of(bench, "BIAS")}
 
 
 def test_actions_that_need_each_other_count_on_what_is_made_only(tmp_path: Path) -> None:
@@ -370,3 +372,42 @@ def test_a_template_that_goes_on_over_the_start_of_a_date_is_one_ab_of_its_first
 def _frames(bench: Workbench) -> list[Frame]:
     with bench.store.read() as session:
         return list(session.scalars(select(Frame)))
+
+
+def test_virtual_calibrations_are_refreshed_when_the_rules_change(tmp_path: Path) -> None:
+    bench = build(tmp_path)
+    arrive(bench, [*template("BIAS", 1.0, 3), *template("FLAT,SKY", 5.0, 1)])
+    create(bench)
+    more = (
+        'product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; DET.GAIN = 2; }\n  product FLAG { PRO.CATG = "WAVE_MAP"; }'
+    )
+    change_rules(bench, RULES.replace('product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; }', more))
+    result = create(bench)
+    bias = block(bench, "BIAS")
+    assert result.associated == [bias.name]
+    assert [(product.pro_catg, product.keys.get("DET.GAIN")) for product in bias.products] == [
+        ("MASTER_BIAS", 2),
+        ("WAVE_MAP", None),
+    ]
+    assert used(block(bench, "FLAT")) == {"MASTER_BIAS": bias.products[0].pipefile}
+    change_rules(bench, RULES.replace('product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; }', ""))
+    create(bench)
+    assert block(bench, "BIAS").products == []
+    assert block(bench, "FLAT").completeness == "INCOMPLETE"
+
+
+def test_frames_that_the_rules_group_otherwise_now_get_other_abs(tmp_path: Path) -> None:
+    bench = build(tmp_path)
+    arrive(bench, template("BIAS", 1.0, 4))
+    create(bench)
+    old = block(bench, "BIAS").name
+    change_rules(bench, RULES.replace("execute(BIAS)", "execute(ZERO)").replace("action BIAS", "action ZERO"))
+    result = create(bench)
+    assert (result.dissolved, result.created) == ([old], [old]), "of the same frames, so of the same name"
+    assert [ab.action for ab in blocks(bench)] == ["ZERO"]
+
+
+def change_rules(bench: Workbench, rules: str) -> None:
+    """Give the instrument other rules, as the next process would read them."""
+    (bench.tree.config / "toy" / "rules.oca").write_text(rules)
+    load_pack.cache_clear()
