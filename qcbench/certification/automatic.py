@@ -17,6 +17,7 @@ from qcbench.certification.policy import review_reason
 from qcbench.certification.rejection import rejected_calibrations
 from qcbench.core.dates import utc_now
 from qcbench.store import ABState, AssociationBlock
+from qcbench.store.models import NO_RECIPE
 from qcbench.store.states import OPEN_STATES, TO_REVIEW
 from qcbench.workbench import Workbench
 
@@ -71,6 +72,7 @@ def _read(session: Session, instrument: str, date: dt.date, mode: Mode) -> list[
                 AssociationBlock.instrument == instrument,
                 AssociationBlock.dfo_date == date,
                 AssociationBlock.mode == mode,
+                AssociationBlock.recipe != NO_RECIPE,
             )
             .order_by(AssociationBlock.id)
             .options(selectinload(AssociationBlock.scores))

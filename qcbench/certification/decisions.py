@@ -29,6 +29,7 @@ from qcbench.store import (
     advance,
     record_event,
 )
+from qcbench.store.models import NO_RECIPE
 from qcbench.store.states import DISTRIBUTED, OPEN_STATES, TO_REVIEW
 from qcbench.workbench import Workbench
 
@@ -138,6 +139,7 @@ def flag_when_decided(session: Session, ab: AssociationBlock) -> None:
             AssociationBlock.instrument == ab.instrument,
             AssociationBlock.dfo_date == ab.dfo_date,
             AssociationBlock.mode == ab.mode,
+            AssociationBlock.recipe != NO_RECIPE,
         )
     ).all()
     undecided = [state for state, complete in states if state in OPEN_STATES | TO_REVIEW]

@@ -72,7 +72,8 @@ def check(
     pack = _pack(invocation)
     rules = _rules(pack, file, folders)
     keys = _dictionary(pack, dictionaries)
-    static = pack.instrument.static if pack else ()
+    # a recipe may write products that its rule does not announce: the pack has names for them
+    static = {*pack.instrument.static, *pack.names} if pack else ()
     if keys is None:
         findings = check_rules(rules, static=static)
     else:

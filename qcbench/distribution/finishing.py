@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from qcbench.core.files import remove_leftovers, write_error
 from qcbench.distribution.moving import delete_purged
-from qcbench.distribution.nights import Night, is_stuck
+from qcbench.distribution.nights import Night, is_listed_only, is_stuck
 from qcbench.store import (
     ABCalibration,
     ABState,
@@ -103,7 +103,9 @@ def _waiting(night: Night, session: Session) -> Iterator[str]:
             f"{night.date}: {files} to be loaded. Call qcbench auto-daily, or qcbench data-loader -t h -d "
             f"{night.date}"
         )
-    abs_of_night = [ab for ab in night.blocks(session) if ABState(ab.state) not in _ENDS]
+    abs_of_night = [
+        ab for ab in night.blocks(session) if ABState(ab.state) not in _ENDS and not is_listed_only(ab)
+    ]
     blockers = _blockers(session, [ab.id for ab in abs_of_night])
     for ab in abs_of_night:
         yield f"{ab.name}: {_why(ab, blockers.get(ab.id, []))}"
@@ -198,7 +200,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _count(night: Night, session: Session) -> NightStatistics:
-    blocks = night.blocks(session)
+    blocks = [ab for ab in night.blocks(session) if not is_listed_only(ab)]
     decided = session.scalars(
         select(AssociationBlock)
         .where(AssociationBlock.id.in_([ab.id for ab in blocks]))

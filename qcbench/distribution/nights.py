@@ -26,6 +26,7 @@ from qcbench.store import (
     record_event,
     record_lasting,
 )
+from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
 Mode = Literal["CALIB"]
@@ -143,7 +144,11 @@ class Night:
         """
         session.flush()
         done = AFTER[reached] | {ABState.REJECTED}
-        left = [ab for ab in self.blocks(session) if ABState(ab.state) not in done and not is_stuck(ab)]
+        left = [
+            ab
+            for ab in self.blocks(session)
+            if ABState(ab.state) not in done and not is_stuck(ab) and not is_listed_only(ab)
+        ]
         changed = self.last_event(session, changes)
         if not left and changed > self.last_event(session, [flag]):
             message = f"{self.mode}: no AB is left"
@@ -174,6 +179,11 @@ def _whole_block() -> tuple[ORMOption, ...]:
         selectinload(AssociationBlock.inputs).joinedload(ABInput.frame),
         selectinload(AssociationBlock.calibrations).joinedload(ABCalibration.product),
     )
+
+
+def is_listed_only(ab: AssociationBlock) -> bool:
+    """Tell whether an AB has no recipe: it is there to be seen, and nothing is to be done with it."""
+    return ab.recipe == NO_RECIPE
 
 
 def is_stuck(ab: AssociationBlock) -> bool:

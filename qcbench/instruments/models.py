@@ -36,10 +36,14 @@ class EngineChoice(_Model):
 
 
 class RecipeConfig(_Model):
-    """The engines that can run a recipe, in the order of preference, and its time limit (s)."""
+    """The engines that can run a recipe, in the order of preference, and its time limit (s).
+
+    A recipe of science alone (`science`) is named in science ABs, which the daily workflow does not process.
+    """
 
     engines: tuple[EngineChoice, ...] = Field(min_length=1)
     timeout_s: float | None = Field(default=None, gt=0)
+    science: bool = False
 
 
 class SetupKey(_Model):

@@ -17,6 +17,7 @@ from qcbench.core.dates import utc_now
 from qcbench.core.files import write_text
 from qcbench.look.marks import TagKind, age, score_mark, state_tag
 from qcbench.look.pages import Cell, Column, HeadlineKind, render_page, table
+from qcbench.monitors.calib_map import map_file
 from qcbench.store import ABState
 from qcbench.store.queries import ABSummary, summaries
 from qcbench.workbench import Workbench
@@ -129,17 +130,27 @@ def ab_monitor(bench: Workbench, instrument: str, date: dt.date) -> Path:
         headline=headline,
         headline_kind=kind,
         body=_summary(rows) + _CARD.format(table(_COLUMNS, lines, empty=empty)) + _REFRESH,
-        crumbs=[(bench.pack(instrument).instrument.title, None), (date.isoformat(), None)],
+        crumbs=[
+            (bench.pack(instrument).instrument.title, None),
+            (date.isoformat(), None),
+            *_map_link(bench, instrument, folder),
+        ],
         generated=now,
     )
     return write_text(folder / f"status_{date}.html", page)
+
+
+def _map_link(bench: Workbench, instrument: str, folder: Path) -> list[tuple[str, str | None]]:
+    """Return the way to the calibration map, where there is one."""
+    page = map_file(bench.data(instrument))
+    return [("calibration map", relative_url(page, folder))] if page.is_file() else []
 
 
 def _row(root: Path, ab: ABSummary) -> ABRow:
     return ABRow(
         name=ab.name,
         completeness=ab.completeness,
-        missing=tuple(str(item.get("tag", "?")) for item in ab.missing),
+        missing=tuple(str(item.get("tag", "?")) for item in ab.missing if item.get("required", True)),
         recipe=ab.recipe,
         raw_type=ab.raw_type,
         setup=ab.setup,

@@ -177,6 +177,8 @@ def _recipe(pack: InstrumentPack, recipe: str, wanted: str, recipe_problem: Reci
     unable = "; ".join(f"{engine}: {problem}" for engine, problem in problems.items() if problem)
     if not able:
         found = unable or f"the pack names no engine {wanted} for it"
+        if pack.instrument.recipes[recipe].science:
+            return Check(label, "ok", f"not needed before science is processed ({found})")
         return Check(label, "missing", found, "ABs with this recipe", _install("any engine of the pack"))
     if unable:
         found = f"{able[0]} runs it; {unable}"

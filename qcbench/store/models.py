@@ -151,7 +151,7 @@ class AssociationBlock(Base):
 
 
 class ABInput(Base):
-    """A raw frame of an AB: of its group (RAWFILE), associated as a further input (RCALIB), or only associated (RASSOC).
+    """A raw frame of an AB: of its group (RAWFILE), a further input (RCALIB), or only associated (RASSOC).
 
     `dt_days` (frame minus AB at mid-exposure) and `level` (see `ABCalibration`) are those of an associated one.
     """

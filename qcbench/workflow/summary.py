@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import func, select
 
 from qcbench.store import ABState, ArchiveFile, AssociationBlock, Frame
+from qcbench.store.models import NO_RECIPE
 from qcbench.store.states import DISTRIBUTED
 from qcbench.workbench import Workbench
 
@@ -18,7 +19,7 @@ _PROCESSED = frozenset(ABState) - {ABState.CREATED, ABState.QUEUED, ABState.PROC
 
 @dataclass(frozen=True)
 class DateSummary:
-    """Counts of a date of one instrument; its ABs are those of calibrations.
+    """Counts of a date of one instrument; its ABs are those of calibrations that are to be processed.
 
     `incomplete` ABs wait for raw frames or calibrations, `queued` ones for a run or for another AB, and
     `to_review` ones for a person.
@@ -52,6 +53,7 @@ def summarize(bench: Workbench, instrument: str, date: dt.date) -> DateSummary:
                 AssociationBlock.instrument == instrument,
                 AssociationBlock.dfo_date == date,
                 AssociationBlock.mode == "CALIB",
+                AssociationBlock.recipe != NO_RECIPE,
             )
         ).all()
         frames = session.scalar(

@@ -378,9 +378,8 @@ def test_virtual_calibrations_are_refreshed_when_the_rules_change(tmp_path: Path
     bench = build(tmp_path)
     arrive(bench, [*template("BIAS", 1.0, 3), *template("FLAT,SKY", 5.0, 1)])
     create(bench)
-    more = (
-        'product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; DET.GAIN = 2; }\n  product FLAG { PRO.CATG = "WAVE_MAP"; }'
-    )
+    more = 'product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; DET.GAIN = 2; }'
+    more += ' product FLAG { PRO.CATG = "WAVE_MAP"; }'
     change_rules(bench, RULES.replace('product MASTER_BIAS { PRO.CATG = "MASTER_BIAS"; }', more))
     result = create(bench)
     bias = block(bench, "BIAS")

@@ -52,7 +52,7 @@ def test_an_archive_that_is_gone_is_said(empty: Path) -> None:
         ["create-ab", "-d", "19.11.2026"],
         ["create-ab", "-d", "2026-13-01"],
         ["create-ab"],
-        ["create-ab", "-d", DATE, "-m", "SCIENCE"],
+        ["create-ab", "-d", DATE, "-m", "TEST"],
         ["certify-products"],
         ["certify-products", "--list", "--certify", "A"],
         ["init"],
