@@ -8,6 +8,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,10 +16,18 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.association.candidates import PENDING, Candidates, Known, Span, read_frames, read_products
+from qcbench.association.candidates import (
+    PENDING,
+    RAW_REACH_DAYS,
+    Candidates,
+    Known,
+    Span,
+    read_frames,
+    read_products,
+)
 from qcbench.core.dates import utc_now
 from qcbench.instruments import InstrumentPack
-from qcbench.oca import Action, Association, Cascade, Match, cascade_of
+from qcbench.oca import Action, Association, Cascade, Match, cascade_of, validity_of
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, advance, record_lasting
 
 TOOL = "create-ab"
@@ -96,7 +105,7 @@ class Associator:
     def choose(self, ab: AssociationBlock, association: Association) -> list[Choice]:
         """Choose the files for one rule of an AB, best first."""
         for candidates in self.sources(association):
-            allowed = self.allowed(ab, candidates)
+            allowed = self.allowed(ab, association, candidates)
             found = candidates.pool.find(association, ab.keys, ab.mjd_obs_mod, allowed)
             if found:
                 return [_choice(association, candidates, match) for match in found]
@@ -108,12 +117,16 @@ class Associator:
             return (self.frames,)
         return (self.products,) if association.source == "calibFiles" else (self.frames, self.products)
 
-    def allowed(self, ab: AssociationBlock, candidates: Candidates) -> Callable[[int], bool]:
+    def allowed(
+        self, ab: AssociationBlock, association: Association, candidates: Candidates
+    ) -> Callable[[int], bool]:
         """Return what tells whether a candidate may be taken by an AB at all."""
-        return lambda position: self.refusal(ab, candidates, position) is None
+        return lambda position: self.refusal(ab, association, candidates, position) is None
 
-    def refusal(self, ab: AssociationBlock, candidates: Candidates, position: int) -> str | None:
-        """Say why a candidate may not be taken by an AB, whatever the rules say; None if it may."""
+    def refusal(
+        self, ab: AssociationBlock, association: Association, candidates: Candidates, position: int
+    ) -> str | None:
+        """Say why a candidate may not be taken by an AB, whatever the conditions of the rule say; None if it may."""
         known = candidates.known[position]
         if known.location in PENDING:
             if known.maker == ab.id:
@@ -124,14 +137,22 @@ class Associator:
                 return "its AB is incomplete"
             if not known.is_made and self.cascade.in_cycle_with(ab.action, known.action):
                 return f"it is not made yet, and {known.action} may need what {ab.action} makes"
-        elif known.location == "raw" and any(item.frame_id == known.row_id for item in _group_of(ab)):
-            return "it is in the group of this AB"
         time = candidates.pool.candidates[position].time
+        if known.location == "raw":
+            if any(item.frame_id == known.row_id for item in _group_of(ab)):
+                return "it is in the group of this AB"
+            # else it would depend on what other ABs are open which frames are looked at
+            if abs((time or 0.0) - ab.mjd_obs_mod) > self._raw_reach(association):
+                return f"it is more than {RAW_REACH_DAYS:g} d away, and the rule sets no limit"
         if time is not None:
             for point in self.pack.breakpoints:
                 if point.holds_for(ab.raw_type, known.category) and point.separates(ab.mjd_obs_mod, time):
                     return f"the instrument changed between, on {point.at:%Y-%m-%d %H:%M} UT: {point.why}"
         return None
+
+    def _raw_reach(self, association: Association) -> float:
+        reach = validity_of(association.condition).extended.reach
+        return RAW_REACH_DAYS if math.isinf(reach) else reach
 
     def _action(self, ab: AssociationBlock) -> Action:
         return self.pack.rules.action(ab.action)

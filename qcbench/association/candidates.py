@@ -114,7 +114,7 @@ def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span
             continue
         if location in MASTERS and state == ABState.REJECTED:
             continue
-        keys = _product_keys(pack, header, category, mjd, wanted)
+        keys = keys_of_product(pack, header, category, mjd)
         time = None if location == GENERAL else middle
         candidates.append(Candidate(name, keys, time, _TIERS[location]))
         is_made = location != "virtual"
@@ -151,10 +151,11 @@ def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: 
     return Candidates(CandidatePool(candidates, wanted), tuple(known))
 
 
-def _product_keys(
-    pack: InstrumentPack, header: Mapping[str, Value], category: str, mjd: float, wanted: Iterable[str]
+def keys_of_product(
+    pack: InstrumentPack, header: Mapping[str, Value], category: str, mjd: float
 ) -> dict[str, Value]:
     """Return the keys of a product that rules read; its tags are its own, not those of the frames it is made from."""
+    wanted = pack.rules.keys()
     own: dict[str, Value] = {"PRO.CATG": category, "MJD-OBS": mjd}
     own |= {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
     assigned = classify(pack.rules, own).assigned

@@ -106,6 +106,10 @@ class RuleSet(Compiled):
 
     def keys(self) -> frozenset[str]:
         """Name every header key that classification, grouping or association reads."""
+        return self._read_keys
+
+    @cached_property
+    def _read_keys(self) -> frozenset[str]:
         nodes = (node for expression in self._expressions() for node in expression.key_nodes())
         read = {node.header_name for node in nodes if node.name not in SIGNAL_KEYS}
         for organizer in self.organizers:

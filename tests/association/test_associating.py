@@ -410,3 +410,21 @@ def change_rules(bench: Workbench, rules: str) -> None:
     """Give the instrument other rules, as the next process would read them."""
     (bench.tree.config / "toy" / "rules.oca").write_text(rules)
     load_pack.cache_clear()
+
+
+def test_raw_files_that_no_rule_limits_in_time_are_those_of_a_day(tmp_path: Path) -> None:
+    unlimited = RULES.replace(
+        'where RAW.TYPE == "ILLUM"\n    and MJD-OBS between inputFile.MJD-OBS - 0.5 and inputFile.MJD-OBS + 0.5;',
+        'where RAW.TYPE == "ILLUM";',
+    )
+    assert unlimited != RULES
+    bench = build(tmp_path, rules=unlimited)
+    # an open AB of another day would bring its frames into reach
+    arrive(bench, [*template("BIAS", 1.0, 3), *template("FLAT,SKY", 2.0, 1), *template("STD", 5.0, 1)])
+    arrive(bench, [*template("ILLUM", 5.0 + 1.5 * DAY, 1), *template("STD", 3 * DAY, 1)])
+    create(bench)
+    create(bench, DATE + dt.timedelta(days=2))
+    create(bench, DATE + dt.timedelta(days=3))
+    first, last = (ab for ab in blocks(bench) if ab.raw_type == "STD")
+    assert [item.role for item in first.inputs] == ["RAWFILE", "RASSOC"]
+    assert last.inputs[0].role == "RAWFILE"
