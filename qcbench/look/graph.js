@@ -154,10 +154,16 @@
     search.addEventListener("input", find);
     only.addEventListener("change", () => (chosen ? choose(chosen) : search.value ? find() : null));
     root.querySelector("[data-clear]").addEventListener("click", clear);
+    const fit = () => Math.min(1, view.clientWidth / box[0]);
+    // a map that is only somewhat too wide is shown as a whole; a large one has to stay legible
+    if (fit() >= 0.65) {
+      scale = fit();
+      resize();
+    }
     for (const button of root.querySelectorAll("[data-zoom]"))
       button.addEventListener("click", () => {
         const step = button.dataset.zoom;
-        if (step === "fit") scale = Math.min(1, view.clientWidth / box[0]);
+        if (step === "fit") scale = fit();
         else scale = step === "0" ? 1 : Math.min(2, Math.max(0.2, scale * 1.25 ** Number(step)));
         resize();
       });
