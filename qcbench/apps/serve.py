@@ -23,6 +23,8 @@ from qcbench.workbench import Workbench
 
 ADDRESS = "127.0.0.1"
 OWN_NOTEBOOK = "trending.ipynb"
+# for the users' own work: what they make of them is theirs
+_OWN = ("trending", "calib_map")
 OWN = Path(__file__).with_name("jupyter")
 # A kernel whose page has gone is ended by the page itself; these are for pages that could not say so.
 CULL_IDLE_S = 300
@@ -59,12 +61,13 @@ def serve(bench: Workbench, *, port: int | None = None, open_browser: bool = Tru
 
 
 def put_notebooks(bench: Workbench) -> None:
-    """Put the apps into the folder that is served; a notebook for the user's own work is put there once."""
+    """Put the apps into the folder that is served; the notebooks for the user's own work are put there once."""
     folder = make_folder(bench.tree.notebooks)
     write_bytes(make_folder(folder / "apps") / "certify.ipynb", voila_app("certify").read_bytes())
-    own = folder / OWN_NOTEBOOK
-    if not own.exists():
-        write_bytes(own, notebook("trending").read_bytes())
+    for name in _OWN:
+        own = folder / f"{name}.ipynb"
+        if not own.exists():
+            write_bytes(own, notebook(name).read_bytes())
 
 
 def environment(bench: Workbench, jupyter_path: str) -> dict[str, str]:
