@@ -5,6 +5,7 @@ from __future__ import annotations
 from qcbench.core import errors
 
 NOT_DONE = 20
+DIFFERENT = 21
 INTERRUPTED = 130
 _GENERAL = {
     0: "All went well.",
@@ -13,6 +14,7 @@ _GENERAL = {
 }
 _MORE = {
     NOT_DONE: "The command ended, but something that it was asked for could not be done; its answer says what.",
+    DIFFERENT: "qcbench verify-ab found differences; its answer lists them.",
     INTERRUPTED: "Interrupted with Ctrl-C; the same command, called again, goes on.",
 }
 
