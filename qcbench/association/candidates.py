@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from qcbench.instruments import InstrumentPack
-from qcbench.oca import Candidate, CandidatePool, Cascade, Need, Value, classify
+from qcbench.oca import Candidate, CandidatePool, Cascade, Keys, Need, RuleSet, Value, classify
 from qcbench.store import ABState, AssociationBlock, Frame, Product
 from qcbench.store.models import NO_RECIPE
 
@@ -114,7 +114,7 @@ def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span
             continue
         if location in MASTERS and state == ABState.REJECTED:
             continue
-        keys = keys_of_product(pack, header, category, mjd)
+        keys = keys_of_product(pack.rules, header, {"PRO.CATG": category, "MJD-OBS": mjd})
         time = None if location == GENERAL else middle
         candidates.append(Candidate(name, keys, time, _TIERS[location]))
         is_made = location != "virtual"
@@ -151,17 +151,20 @@ def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: 
     return Candidates(CandidatePool(candidates, wanted), tuple(known))
 
 
-def keys_of_product(
-    pack: InstrumentPack, header: Mapping[str, Value], category: str, mjd: float
-) -> dict[str, Value]:
-    """Return the keys of a product that rules read; its tags are its own, not those of the frames it is made from."""
-    wanted = pack.rules.keys()
-    own: dict[str, Value] = {"PRO.CATG": category, "MJD-OBS": mjd}
-    own |= {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
-    assigned = classify(pack.rules, own).assigned
+def keys_of_product(rules: RuleSet, header: Keys, given: Keys) -> dict[str, Value]:
+    """Return the keys of a product that rules read; its tags are its own, not those of the frames it is made from.
+
+    Parameters
+    ----------
+    given : Mapping
+        What is known of the product whatever its header says, PRO.CATG at least.
+    """
+    wanted = rules.keys()
+    own = {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
+    own |= given
     keys: dict[str, Value] = {key: header[key] for key in wanted if key in header and key != "DO.CATG"}
     keys |= {key: own[key] for key in wanted if key in own}
-    return keys | assigned | {"PRO.CATG": own["PRO.CATG"]}
+    return keys | classify(rules, own).assigned | {"PRO.CATG": own["PRO.CATG"]}
 
 
 def _within_reach(pack: InstrumentPack, needs: Iterable[Need], span: Span) -> ColumnElement[bool]:

@@ -15,16 +15,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from qcbench.association.associating import RAWFILE
 from qcbench.association.calselector.tree import dp_id_of
-from qcbench.association.candidates import GENERAL, MASTERS, Span
+from qcbench.association.candidates import GENERAL, MASTERS, Span, keys_of_product
 from qcbench.oca import (
     Candidate,
     CandidatePool,
     Cascade,
     Keys,
     RuleSet,
-    Value,
     cascade_of,
-    classify,
     product_keys,
 )
 from qcbench.oca import Product as RuleProduct
@@ -33,7 +31,6 @@ from qcbench.store import ABInput, ABState, AssociationBlock, Frame, Product, Vi
 
 _TIER_MADE, _TIER_GENERAL = 0, 2
 _BATCH = 1000
-_OF_RAW = ("RAW.TYPE", "DO.CATG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +159,8 @@ def _files(
     if limits is not None and math.isfinite(limits[0]):
         # the time of a product is that of its first frame; a group may take a while
         query = query.where(Product.mjd_obs.between(limits[0] - 1.0, limits[1]))
-    wanted = rules.keys()
     for pipefile, final_name, dp_id, category, mjd, header, middle in session.execute(query):
-        keys = _view(rules, wanted, header, {"PRO.CATG": category, "MJD-OBS": mjd})
+        keys = keys_of_product(rules, header, {"PRO.CATG": category, "MJD-OBS": mjd})
         is_general = middle is None
         name = dp_id_of(dp_id or final_name or pipefile)
         tier = _TIER_GENERAL if is_general else _TIER_MADE
@@ -177,7 +173,6 @@ def _datasets(
     """Give a candidate for each product that a data set would make and that a rule may ask for."""
     windows = {name: span.limits(reach) for name, reach in _reaches(cascade, action).items()}
     products = {name: _asked_products(rules, cascade, name) for name in windows}
-    wanted = rules.keys()
     query = (
         select(
             VirtualDataset.name,
@@ -197,7 +192,7 @@ def _datasets(
         dataset = Dataset(name, maker, raw_type, time, tuple((file, tag) for file, tag in frames), header)
         for position, product in products[maker]:
             given = product_keys(product, header)
-            keys = _view(rules, wanted, header | given, given | {"MJD-OBS": time})
+            keys = keys_of_product(rules, header | given, given | {"MJD-OBS": time})
             candidate = Candidate(f"r.{name}_{position:04d}.fits", keys, time, _TIER_MADE)
             yield candidate, Offer(name, str(given["PRO.CATG"]), dataset)
 
@@ -231,15 +226,6 @@ def _asked_products(rules: RuleSet, cascade: Cascade, action: str) -> list[tuple
         for position, product in enumerate(rules.action(action).products)
         if is_open or asked & product_categories(rules, product)
     ]
-
-
-def _view(rules: RuleSet, wanted: Iterable[str], header: Keys, given: Keys) -> Keys:
-    """Return the keys of a product that rules read; its tags are its own, not those of the frames it is made from."""
-    own = {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
-    own |= given
-    keys: dict[str, Value] = {key: header[key] for key in wanted if key in header and key != "DO.CATG"}
-    keys |= {key: own[key] for key in wanted if key in own}
-    return keys | classify(rules, own).assigned | {"PRO.CATG": own["PRO.CATG"]}
 
 
 def _rejected_frames(session: Session, instrument: str) -> frozenset[str]:

@@ -123,7 +123,9 @@ class Asking:
     ) -> CandidateExplanation:
         """Explain a product that is in no pool against a rule."""
         time = product.ab.mjd_obs_mod if product.ab else None
-        keys = keys_of_product(self.pack, product.keys, product.pro_catg, product.mjd_obs)
+        keys = keys_of_product(
+            self.pack.rules, product.keys, {"PRO.CATG": product.pro_catg, "MJD-OBS": product.mjd_obs}
+        )
         return self._tell(
             association,
             keys if time is None else {**keys, TIME_KEY: time},
