@@ -174,7 +174,7 @@ def _within_reach(pack: InstrumentPack, needs: Iterable[Need], span: Span) -> Co
     for need in needs:
         if not math.isinf(need.validity.extended.reach):
             reach = max(reach, need.validity.extended.reach)
-        elif need.categories and need.categories <= pack.names.keys() | pack.instrument.static.keys():
+        elif need.categories and need.categories <= pack.unannounced:
             always |= need.categories
         else:
             return Product.id.is_not(None)

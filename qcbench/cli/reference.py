@@ -1,6 +1,7 @@
 """Writes the reference pages: ``python -m qcbench.cli.reference DIR``.
 
-``cli.md`` comes from the commands, ``qc1.md`` from the instrument packs. The same sources give the same bytes.
+``cli.md`` comes from the commands, ``qc1.md`` from the instrument packs, ``pack.md`` from the models that read them.
+The same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from qcbench.cli.exits import exit_codes
 from qcbench.cli.invocation import Command, CommandFamily
 from qcbench.cli.main import SECTIONS, cli
 from qcbench.cli.output import PROGRAM
+from qcbench.cli.pack_reference import FILES, HEADS, pack_rows
 from qcbench.core.files import write_text
 from qcbench.instruments import InstrumentPack, ParameterScore, TableSpec, available_packs, find_pack
 from qcbench.qc1.tables import FIXED_COLUMNS
@@ -58,6 +60,21 @@ def qc1_page(packs: Iterable[InstrumentPack]) -> str:
     for pack in packs:
         parts.append(f"## {pack.instrument.title} (`{pack.name}`)\n")
         parts += [_qc1_table(name, spec, pack) for name, spec in pack.tables.items()]
+    return "\n".join(parts)
+
+
+def pack_page() -> str:
+    """Return the page of the files of an instrument pack."""
+    parts = [
+        f"# The files of an instrument pack\n\n{_MADE}",
+        "A pack is a folder: one that comes with qcbench, or `config/NAME` of a workbench, which wins. "
+        "[How to add an instrument](../how-to/add-an-instrument.md) says how one is made; `rules.oca` is in "
+        "[the OCA rule language](oca.md). In the tables `[]` stands for each item of a list, `NAME` for a name that "
+        "you choose. At the top of a file a name that begins with a dot holds a piece that is used again below, as "
+        "`.filter: &filter [{key: INS.FILT1.NAME}]` and `parameters: *filter`.\n",
+    ]
+    for name, model, text in FILES:
+        parts += [f"## {name}\n", f"{text}\n", _table(HEADS, pack_rows(model))]
     return "\n".join(parts)
 
 
@@ -133,9 +150,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def write(folder: Path) -> None:
-    """Write cli.md and qc1.md into a folder."""
+    """Write cli.md, qc1.md and pack.md into a folder."""
     write_text(folder / "cli.md", cli_page())
     write_text(folder / "qc1.md", qc1_page(find_pack(name) for name in sorted(available_packs())))
+    write_text(folder / "pack.md", pack_page())
 
 
 if __name__ == "__main__":

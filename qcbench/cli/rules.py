@@ -72,8 +72,7 @@ def check(
     pack = _pack(invocation)
     rules = _rules(pack, file, folders)
     keys = _dictionary(pack, dictionaries)
-    # a recipe may write products that its rule does not announce: the pack has names for them
-    static = {*pack.instrument.static, *pack.names} if pack else ()
+    static = pack.unannounced if pack else ()
     if keys is None:
         findings = check_rules(rules, static=static)
     else:
@@ -103,7 +102,7 @@ def classify(
     listed last. If a file can't be read, the command ends with code 20, after all others have been classified.
     """
     rules = _rules(_pack(invocation), file, folders)
-    frames, unreadable = _read(_all_files(files))
+    frames, unreadable = _read(all_files(files))
     invocation.show(_classified_answer(rules, frames, unreadable))
     if unreadable:
         click.get_current_context().exit(NOT_DONE)
@@ -188,7 +187,7 @@ def _findings_answer(rules: RuleSet, findings: Sequence[Finding], *, looked_up: 
     )
 
 
-def _all_files(paths: Iterable[Path]) -> list[Path]:
+def all_files(paths: Iterable[Path]) -> list[Path]:
     """Return each file once; for a folder, all FITS files in it and below."""
     found = (file for path in paths for file in (sorted(path.rglob("*.fits")) if path.is_dir() else (path,)))
     return list(dict.fromkeys(found))

@@ -15,7 +15,7 @@ from qcbench.oca import Expression, Keys, matches, parse_expression
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Breakpoint(_Model):
@@ -27,9 +27,13 @@ class Breakpoint(_Model):
     """
 
     at: dt.datetime
+    """Time (UT) of the change."""
     why: str = Field(min_length=1)
+    """What changed."""
     raw_types: tuple[str, ...] = ()
+    """Only for ABs of these raw types; without it for all."""
     products: tuple[str, ...] = ()
+    """Only for calibrations of these PRO.CATG; without it for all."""
 
     @field_validator("at")
     @classmethod
@@ -56,6 +60,7 @@ class BreakpointsFile(_Model):
     """``breakpoints.yaml``."""
 
     breakpoints: tuple[Breakpoint, ...]
+    """Breakpoints, in any order."""
 
 
 class FilterRule(_Model):
@@ -65,8 +70,11 @@ class FilterRule(_Model):
     """
 
     files: tuple[str, ...] = ()
+    """Names in the archive, with * and ?."""
     when: str = ""
+    """Condition on header keys, in the language of rules.oca."""
     why: str = Field(min_length=1)
+    """Why they are kept out."""
 
     @model_validator(mode="after")
     def _says_which(self) -> Self:
@@ -94,3 +102,4 @@ class FiltersFile(_Model):
     """``filters.yaml``."""
 
     filters: tuple[FilterRule, ...]
+    """Filters: what one of them names is kept out."""

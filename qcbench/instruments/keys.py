@@ -19,19 +19,23 @@ from pydantic import BaseModel, ConfigDict
 class KeySpec(BaseModel):
     """A header key: its type, its unit (empty where it has none), and what it says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     type: Literal["text", "integer", "float", "logical"]
+    """What the key holds."""
     unit: str = ""
+    """Unit, as astropy.units writes it."""
     description: str
+    """What the key says."""
 
 
 class KeysFile(BaseModel):
     """``keys.yaml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     keys: dict[str, KeySpec]
+    """Keys by their short names; i stands for a number."""
 
 
 @dataclass(frozen=True)

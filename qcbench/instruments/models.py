@@ -22,17 +22,22 @@ FIXED_COLUMNS = ("ab_name", "product", "detector", "dfo_date", "mjd_obs")
 
 class _Model(BaseModel):
     # a limit that is not a number would never be crossed
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class EngineChoice(_Model):
     """How one engine runs a recipe; `min_naxis` (pixels) is the smallest image that the recipe can take."""
 
     engine: Literal["esorex", "python"]
+    """Who runs the recipe: a pipeline of ESO through EsoRex, or qcbench itself."""
     recipe: str
+    """Name of the recipe at the engine."""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
+    """Parameters of the recipe, by their names at the engine; others have the values of the recipe."""
     min_naxis: int = 0
+    """Smallest side of an image that the recipe can take, pixels; smaller frames pass the engine over."""
     why: str = ""
+    """Why there is such a limit."""
 
 
 class RecipeConfig(_Model):
@@ -42,16 +47,22 @@ class RecipeConfig(_Model):
     """
 
     engines: tuple[EngineChoice, ...] = Field(min_length=1)
+    """Who can run the recipe, best first: the first one that is installed and can take the frames does."""
     timeout_s: float | None = Field(default=None, gt=0)
+    """Seconds after which the recipe is ended; without it that of the settings."""
     science: bool = False
+    """A recipe of science alone: named in science ABs, which the daily workflow does not process."""
 
 
 class SetupKey(_Model):
     """A key that tells one setup from another, and how its value is shown."""
 
     key: str
+    """Header key, by its short name."""
     prefix: str = ""
+    """What stands before the value."""
     decimals: int | None = Field(default=None, ge=0)
+    """To how many decimals a number is rounded; without it the number as it is."""
 
 
 class InstrumentFile(_Model):
@@ -61,16 +72,27 @@ class InstrumentFile(_Model):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """Name of the pack, of its folder, and of the instrument in commands."""
     title: str
+    """Name of the instrument as people read it."""
     instrume: tuple[str, ...] = Field(min_length=1)
+    """Values of INSTRUME in its frames."""
     code: str = Field(pattern=r"^[A-Z][A-Z0-9]$")
+    """Two letters with which the names of its products begin."""
     archive_prefix: str = Field(pattern=r"^[A-Z0-9]+$")
+    """First word of the names of its raw frames in the archive."""
     required_keys: tuple[str, ...] = ()
+    """Header keys without which a frame is not given to a recipe."""
     report_keys: tuple[str, ...] = ()
+    """Header keys that are columns of the data report."""
     setups: dict[str, tuple[SetupKey, ...]] = Field(default_factory=dict)
+    """For each raw type the keys that tell its setups apart."""
     recipes: dict[str, RecipeConfig] = Field(default_factory=dict)
+    """Who runs each recipe that rules.oca names."""
     static: dict[str, str] = Field(default_factory=dict)
+    """General calibrations, which no recipe makes: their PRO.CATG, and what they are."""
     saturation_adu: float | None = None
+    """Pixels of this value or more are saturated, adu."""
 
 
 class NameRule(_Model):
@@ -80,16 +102,22 @@ class NameRule(_Model):
     """
 
     code: str = Field(pattern=r"^[A-Z][A-Z0-9_]{1,7}$")
+    """Code of the product in its name, such as MBIA; each code for one product."""
     parameters: tuple[SetupKey, ...] = ()
+    """Header keys whose values follow in the name."""
     unit: str = ""
+    """Unit of the pixels where the product has no BUNIT."""
     keep: bool = True
+    """False: removed after certification."""
     ingest: bool = True
+    """False: kept, but not archived."""
 
 
 class NamesFile(_Model):
     """``names.yaml``."""
 
     products: dict[str, NameRule]
+    """For each PRO.CATG how its products are named."""
 
 
 class Column(_Model):
@@ -99,12 +127,19 @@ class Column(_Model):
     """
 
     name: SqlName
+    """Name of the column: small letters, digits and _."""
     key: str
+    """Header key that has the value; {detector} stands for the name of the detector, dots as hyphens."""
     unit: str
+    """Unit, as astropy.units writes it; empty for texts, counts and pure numbers."""
     description: str
+    """What it is and how it is measured."""
     label: str = ""
+    """What people read on plots; without it the name."""
     kind: Literal["KPI", "HC", "CAL", "ENG", "FILTER"]
+    """Key figure of performance, health check, quality of the calibration, engineering, or a filter."""
     type: Literal["float", "integer", "text"] = "float"
+    """What the column holds."""
 
     @property
     def title(self) -> str:
@@ -116,17 +151,24 @@ class Detectors(_Model):
     """Where the values of each detector are: in its extension, or anywhere in the file under its name."""
 
     names: tuple[str, ...] = Field(min_length=1)
+    """Names of the detectors."""
     found_in: Literal["extension", "file"] = "extension"
+    """Where the values of a detector are: in the extension of its name, or anywhere in the file."""
 
 
 class TableSpec(_Model):
     """A QC1 table: a flat table, about one for each raw type."""
 
     raw_types: tuple[str, ...] = Field(min_length=1)
+    """Raw types whose ABs feed the table."""
     product: str
+    """PRO.CATG of the product whose header has the values."""
     description: str
+    """What is measured."""
     detectors: Detectors
+    """Detectors, each of which gets a row."""
     columns: tuple[Column, ...] = Field(min_length=1)
+    """What is in a row."""
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
@@ -144,15 +186,20 @@ class Qc1File(_Model):
     """``qc1.yaml``."""
 
     tables: dict[SqlName, TableSpec]
+    """Tables by their names."""
 
 
 class Threshold(_Model):
     """Limits that are in force from a date on, until the next one."""
 
     valid_from: dt.date
+    """First date (DFO) on which the limits are in force."""
     low: float | None = None
+    """Lowest value that is green; without it there is no lower limit."""
     high: float | None = None
+    """Highest value that is green; without it there is no upper limit."""
     why: str
+    """Where the limits come from."""
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
@@ -167,11 +214,17 @@ class ParameterScore(_Model):
     """Which limits a QC parameter is scored against, where, and what to do when it is red."""
 
     table: str
+    """Table in qc1.yaml."""
     parameter: str
+    """Column that is scored."""
     detectors: tuple[str, ...] = ()
+    """Only these detectors; without it all."""
     where: dict[str, Scalar] = Field(default_factory=dict)
+    """Only rows that have these values, such as filter: J."""
     thresholds: tuple[Threshold, ...] = Field(min_length=1)
+    """Limits, each in force until the next one."""
     remedy: str
+    """What to do when the score is red."""
 
     @model_validator(mode="after")
     def _one_at_a_time(self) -> Self:
@@ -189,6 +242,7 @@ class ScoresFile(_Model):
     """``scores.yaml``."""
 
     scores: tuple[ParameterScore, ...]
+    """Scores, in any order."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +263,11 @@ class InstrumentPack:
     def name(self) -> str:
         """Name of the instrument in qcbench."""
         return self.instrument.name
+
+    @property
+    def unannounced(self) -> frozenset[str]:
+        """PRO.CATG that may be there though no rule makes them: general ones, and what recipes write besides."""
+        return frozenset({*self.instrument.static, *self.names})
 
     def tables_of(self, raw_type: str) -> dict[str, TableSpec]:
         """Return the QC1 tables that a raw type feeds."""

@@ -39,6 +39,8 @@ class Finding:
         Where the rule begins.
     code : str
         Short name of the kind of finding.
+    key : str
+        In a YAML file: the key that it is about.
     """
 
     level: Level
@@ -48,6 +50,7 @@ class Finding:
     code: str
     text: str
     remedy: str
+    key: str = ""
 
 
 def check_rules(

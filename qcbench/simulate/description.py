@@ -37,15 +37,18 @@ Quantity = Literal[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Drift(_Part):
     """How one property of a detector changes, as fractions of its nominal value."""
 
     per_night: float = 0.0
+    """Of each night since the epoch."""
     seasonal: float = 0.0
+    """Amplitude over the year."""
     jitter: float = 0.0
+    """Scatter from night to night."""
 
 
 class Drifts(_Part):
@@ -86,6 +89,7 @@ class Detector(_Part):
 
     name: str
     number: int
+    """Number of the detector, from which its random numbers follow."""
     size: tuple[int, int]
     prescan: tuple[int, int] = (0, 0)
     overscan: tuple[int, int] = (0, 0)
@@ -98,7 +102,9 @@ class Detector(_Part):
     hot_rate: float = Field(default=50.0, ge=0)
     reference_pixel: Pair
     keys: dict[str, Scalar] = {}
+    """Keywords of this detector."""
     drift: Drifts = Drifts()
+    """How it changes with time."""
 
 
 class Dark(_Part):
@@ -168,23 +174,39 @@ class Template(_Part):
     """
 
     id: str
+    """TPL.ID."""
     name: str
+    """TPL.NAME."""
     hour: float = Field(ge=0, lt=24)
+    """Start, hours after that of the DFO date."""
     nexp: int = Field(gt=0)
+    """Number of exposures."""
     label: str
+    """Word in ORIGFILE, and OBS.NAME where there is no target."""
     raw_type: str | tuple[str, ...]
+    """Raw type in the truth table."""
     catg: str
+    """DPR.CATG."""
     type: str | tuple[str, ...]
+    """DPR.TYPE."""
     tech: str
+    """DPR.TECH."""
     exptime: float = Field(ge=0)
+    """Exposure time of one integration, s."""
     ndit: int = Field(default=1, gt=0)
+    """Integrations that are averaged."""
     overhead: float = Field(default=3.0, gt=0)
+    """Time between two exposures, s."""
     scene: Scene
+    """What falls on the detectors."""
     target: Target | None = None
+    """Where the telescope points; without it to the zenith."""
     offsets: tuple[Pair, ...] = ()
+    """Offset of each exposure, pixels."""
     detectors: tuple[str, ...] = ()
     layout: Layout | None = None
     keys: dict[str, KeyValue] = {}
+    """Keywords of this template; a list has one value an exposure."""
 
     @model_validator(mode="after")
     def _one_value_an_exposure(self) -> Template:
@@ -213,6 +235,7 @@ class Varying(_Part):
     mean: float
     spread: float = Field(ge=0)
     digits: int = 2
+    """Decimals."""
 
 
 class Description(_Part):
@@ -239,26 +262,37 @@ class Description(_Part):
     """
 
     instrume: str
+    """INSTRUME."""
     prefix: str
+    """First word of the names in the archive."""
     layout: Layout
     pixels: Literal["int32", "uint16", "float32"]
     wcs: Literal["sky", "pixel"]
+    """World coordinates: on the sky, or pixels."""
     pixel_scale: float = Field(gt=0)
+    """arcsec/pixel."""
     binning: tuple[int, int] = (1, 1)
     saturation: float = Field(gt=0)
     step: float = Field(default=1.0, gt=0)
     latitude: float
+    """Degrees, south negative."""
     longitude: float
+    """Degrees, west negative."""
     epoch: dt.date
     service_interval: int = Field(default=730, gt=0)
     date_digits: int = Field(default=3, ge=3, le=6)
     keys: dict[str, Scalar] = {}
+    """Keywords of the primary header."""
     varying: dict[str, Varying] = {}
+    """Keywords that change from template to template."""
     computed: dict[str, Quantity] = {}
     detector_keys: dict[str, Scalar] = {}
+    """Keywords of every detector."""
     detector_computed: dict[str, Quantity] = {}
     detectors: tuple[Detector, ...] = Field(min_length=1)
+    """The detectors."""
     templates: tuple[Template, ...] = Field(min_length=1)
+    """The templates of a night, in the order of time."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Description:

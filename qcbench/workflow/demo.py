@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from qcbench.instruments.loading import read_yaml
+from qcbench.instruments.yamlfiles import read_yaml
 from qcbench.store import ArchiveFile, AssociationBlock
 from qcbench.workbench import Workbench, make_workbench
 from qcbench.workflow.auto_daily import DailyResult, auto_daily

@@ -20,7 +20,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["cli.md", "qc1.md"])
+@pytest.mark.parametrize("name", ["cli.md", "qc1.md", "pack.md"])
 def test_the_reference_is_the_one_of_this_code(name: str, written: Path) -> None:
     assert (COMMITTED / name).read_text() == (written / name).read_text(), "run make docs"
 

@@ -99,7 +99,7 @@ def read_rules(pack: InstrumentPack, path: Path | None = None) -> NewRules:
         rules,
         known_key=lambda key: pack.keys.find(key) is not None,
         key_names=pack.keys.specs,
-        static=pack.instrument.static,
+        static=pack.unannounced,
     )
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:

@@ -191,7 +191,7 @@ def _associator(session: Session, pack: InstrumentPack, ab: AssociationBlock) ->
 
 def _at_any_time(pack: InstrumentPack, need: Need) -> Need:
     """Lift the limits in time of a need, where that does not let in every product there is."""
-    named = pack.names.keys() | pack.instrument.static.keys()
+    named = pack.unannounced
     return replace(need, validity=Validity()) if need.categories and need.categories <= named else need
 
 

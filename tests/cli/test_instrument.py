@@ -1,0 +1,148 @@
+"""`qcbench instrument`: a pack from frames, and what a person reads of a check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import run_qcbench
+from tests.instruments.mycam import observe_unknown
+
+BROKEN = ("engine: python, recipe: bias", "engine: python, recipe: bais")
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """The example pack in a folder, without a workbench."""
+    assert run_qcbench("instrument", "new", "mycam", "-o", str(tmp_path)).exit_code == 0
+    return tmp_path / "mycam"
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", ["efosc2", "fors2", "giraffe", "hawki", "muse", "naco", "uves", "vimos"])
+def test_a_built_in_pack_fits_its_simulated_frames_and_the_python_recipes(name: str) -> None:
+    answer = run_qcbench("instrument", "check", name, "--json")
+    content = json.loads(answer.stdout)
+    assert answer.exit_code == 0
+    assert [item for item in content["findings"] if item["level"] != "note"] == []
+    assert content["counts"]["error"] == 0
+
+
+def test_a_new_pack_has_nothing_to_correct(pack: Path) -> None:
+    answer = run_qcbench("instrument", "check", str(pack))
+    assert answer.exit_code == 0
+    assert "✕" not in answer.stdout
+    assert "▲" not in answer.stdout
+    assert "no-recipe" in answer.stdout
+
+
+def test_an_error_ends_the_check_with_its_exit_code_and_its_place(pack: Path) -> None:
+    change(pack / "names.yaml", "code: MBIA", "code: mbia")
+    answer = run_qcbench("instrument", "check", str(pack))
+    assert answer.exit_code == 4
+    line = next(line for line in answer.stdout.splitlines() if line.startswith("✕"))
+    assert line.startswith("✕ names.yaml:")
+    assert "products.MASTER_BIAS.code" in line
+    assert "names.yaml can't be compared with the other files" in answer.stdout
+
+
+def test_a_recipe_and_a_parameter_that_there_are_not_are_errors(pack: Path) -> None:
+    change(pack / "instrument.yaml", *BROKEN)
+    change(pack / "instrument.yaml", "lthr:", "lthrr:")
+    answer = run_qcbench("instrument", "check", str(pack), "--json")
+    found = {item["text"]: item for item in json.loads(answer.stdout)["findings"]}
+    assert answer.exit_code == 4
+    recipe = found["there is no Python recipe bais"]
+    assert (recipe["key"], recipe["remedy"]) == ("recipes.mycam_bias.engines.0", "was bias meant?")
+    assert "mycam_bias" in (pack / "instrument.yaml").read_text().splitlines()[recipe["line"] - 2]
+    assert found["the Python recipe flat has no parameter lthrr"]["remedy"] == "was lthr meant?"
+
+
+def test_a_pipeline_that_is_elsewhere_is_a_note(pack: Path) -> None:
+    change(pack / "instrument.yaml", "engine: python, recipe: bias", "engine: esorex, recipe: other_bias")
+    answer = run_qcbench("instrument", "check", str(pack), "--json")
+    levels = {item["code"]: item["level"] for item in json.loads(answer.stdout)["findings"]}
+    assert (answer.exit_code, levels["not-installed"]) == (0, "note")
+
+
+def test_simulated_frames_that_the_rules_take_for_something_else_are_told(tmp_path: Path) -> None:
+    raw = observe_unknown(tmp_path)
+    run_qcbench("instrument", "new", "mycam", "--from-frames", str(raw), "-o", str(tmp_path))
+    simulate = tmp_path / "mycam" / "simulate.yaml"
+    text = (tmp_path / "observatory.yaml").read_text().replace("raw_type: STD", "raw_type: BIAS")
+    simulate.write_text(text.replace("catg: SCIENCE", "catg: SIENCE").replace("ADA.POSANG", "ADA.POSANGLE"))
+    answer = run_qcbench("instrument", "check", str(tmp_path / "mycam"))
+    assert answer.exit_code == 0
+    assert "frames of raw type BIAS are STD by the rules" in answer.stdout
+    assert "known to no rule" in answer.stdout
+    assert "no dictionary has the keys ADA.POSANGLE of simulated frames" in answer.stdout
+    simulate.write_text(text.replace("templates:", "tamplates:"))
+    assert run_qcbench("instrument", "check", str(tmp_path / "mycam")).exit_code == 4
+
+
+def test_a_pack_of_the_workbench_wins(empty: Path) -> None:
+    new = run_qcbench("instrument", "new", "mycam", workbench=empty)
+    assert new.exit_code == 0
+    assert (empty / "config" / "mycam" / "rules.oca").is_file()
+    content = json.loads(run_qcbench("instrument", "check", "mycam", "--json", workbench=empty).stdout)
+    assert content["folder"] == str(empty / "config" / "mycam")
+    (empty / "config" / "hawki").mkdir()
+    (empty / "config" / "hawki" / "breakpoints.yaml").write_text(
+        "breakpoints: [{at: 2026-05-04T12:00, why: New detector, raw_types: [FLAT]}]\n"
+    )
+    answer = run_qcbench("instrument", "check", "hawki", workbench=empty)
+    assert "there is no raw type FLAT" in answer.stdout
+
+
+def test_a_name_that_there_is_not_is_told_with_those_that_there_are(empty: Path) -> None:
+    answer = run_qcbench("instrument", "check", "hawky", workbench=empty)
+    assert answer.exit_code == 4
+    assert "hawki" in answer.stderr
+    assert "qcbench instrument new NAME" in answer.stderr
+
+
+def test_the_name_of_a_built_in_pack_is_taken(tmp_path: Path) -> None:
+    answer = run_qcbench("instrument", "new", "hawki", "-o", str(tmp_path))
+    assert answer.exit_code == 4
+    assert "there is a pack 'hawki' already" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_pack_of_the_name_is_refused(pack: Path) -> None:
+    before = {path: path.read_bytes() for path in pack.iterdir()}
+    answer = run_qcbench("instrument", "new", "mycam", "-o", str(pack.parent))
+    assert answer.exit_code == 4
+    assert "instrument.yaml: the file is there already" in answer.stderr
+    assert {path: path.read_bytes() for path in pack.iterdir()} == before
+
+
+def test_bad_frames_are_listed_and_left_out(tmp_path: Path) -> None:
+    raw = observe_unknown(tmp_path)
+    (raw / "broken.fits").write_text("<html>")
+    answer = run_qcbench(
+        "instrument", "new", "mycam", "--from-frames", str(raw), "-o", str(tmp_path), "--json"
+    )
+    content = json.loads(answer.stdout)
+    assert answer.exit_code == 0
+    assert [Path(row["file"]).name for row in content["left_out"]] == ["broken.fits"]
+    assert {row["raw_type"]: row["frames"] for row in content["raw_types"]}["BIAS"] == 5
+
+
+@pytest.mark.parametrize("words", [["--from-frames"], ["raw"]])
+def test_frames_and_the_option_go_together(words: list[str], tmp_path: Path) -> None:
+    answer = run_qcbench("instrument", "new", "mycam", "-o", str(tmp_path), *words)
+    assert answer.exit_code == 2
+    assert "--from-frames" in answer.stderr
+
+
+def test_an_instrument_that_cannot_be_told_from_another_is_noted(pack: Path) -> None:
+    change(pack / "instrument.yaml", "code: MY", "code: HI")
+    answer = run_qcbench("instrument", "check", str(pack))
+    assert "code HI: the pack hawki has that, too" in answer.stdout
