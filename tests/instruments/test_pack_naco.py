@@ -1,94 +1,20 @@
-"""NACO: frames are classified as the pipeline wants them, and its recipes take the simulated ones."""
+"""NACO: flats need darks, and its recipes take the simulated frames and find what is in them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qcbench.instruments import find_pack
 from qcbench.oca import cascade_of
-from tests.instruments.pipelines import (
-    Night,
-    category,
-    classified,
-    groups,
-    headers,
-    installed_rules,
-    measured,
-    observe,
-    run_recipe,
-)
-
-# DPR.CATG, DPR.TYPE and DPR.TECH of frames of every raw type.
-FRAMES = {
-    ("CALIB", "DARK", "IMAGE"): "DARK",
-    ("CALIB", "FLAT,SKY", "IMAGE"): "TWILIGHT_FLAT",
-    ("CALIB", "SKY,FLAT", "IMAGE"): "TWILIGHT_FLAT",
-    ("CALIB", "FLAT,LAMP", "IMAGE"): "LAMP_FLAT",
-    ("CALIB", "LAMP,LINEARITY", "IMAGE"): "DETECTOR_LINEARITY",
-    ("CALIB", "OTHER,LINEARITY", "IMAGE"): "DETECTOR_LINEARITY",
-    ("CALIB", "FLAT,LAMP,DETCHECK", "IMAGE"): "DETECTOR_MONITOR",
-    ("CALIB", "DARK,DETCHECK", "IMAGE"): "DETECTOR_MONITOR",
-    ("CALIB", "STD", "IMAGE,JITTER"): "ZEROPOINT",
-    ("CALIB", "STD", "IMAGE,CHOPPING"): "ZEROPOINT_CHOPPING",
-    ("CALIB", "PSF-CALIBRATOR", "IMAGE"): "PSF",
-    ("CALIB", "FLAT,LAMP", "SPECTRUM"): "SPC_LAMP_FLAT",
-    ("CALIB", "WAVE,LAMP", "SPECTRUM"): "SPC_ARC",
-    ("CALIB", "STD", "SPECTRUM,NODDING"): "SPC_STD",
-    ("CALIB", "FLAT,LAMP", "POLARIMETRY,WOLLASTON"): "POL_LAMP_FLAT",
-    ("CALIB", "FLAT,LAMP", "POLARIMETRY,WIRE_GRID"): "POL_LAMP_FLAT",
-    ("CALIB", "STD", "POLARIMETRY,WOLLASTON,JITTER"): "POL_STD",
-    ("CALIB", "STD", "POLARIMETRY,WIRE_GRID,JITTER"): "POL_STD",
-    ("CALIB", "STD", "POLARIMETRY,WOLLASTON,CHOPPING"): "POL_STD",
-    ("CALIB", "STD", "POLARIMETRY,WIRE_GRID,CHOPPING"): "POL_STD",
-    ("CALIB", "FLAT,LAMP", "CORONOGRAPHY"): "CORO_LAMP_FLAT",
-    ("CALIB", "STD", "CORONOGRAPHY,JITTER"): "CORO_STD",
-    ("CALIB", "FLAT,SKY", "IMAGE,DIFFERENTIAL"): "SDI_FLAT",
-    ("CALIB", "FLAT,LAMP", "IMAGE,DIFFERENTIAL"): "SDI_FLAT",
-    ("CALIB", "WAVE,LAMP", "IMAGE,FABRY-PEROT"): "FPI_ARC",
-    ("CALIB", "FLAT,LAMP", "IMAGE,FABRY-PEROT"): "FPI_FLAT",
-    ("SCIENCE", "OBJECT", "IMAGE,JITTER"): "SCI_JITTER",
-    ("SCIENCE", "SKY", "IMAGE,JITTER"): "SCI_JITTER",
-    ("SCIENCE", "OBJECT", "IMAGE,CHOPPING"): "SCI_CHOPPING",
-    ("SCIENCE", "OBJECT", "POLARIMETRY,WIRE_GRID,CHOPPING"): "SCI_CHOPPING",
-    ("SCIENCE", "OBJECT", "POLARIMETRY,WIRE_GRID,JITTER"): "SCI_POL_JITTER",
-    ("SCIENCE", "SKY", "POLARIMETRY,WIRE_GRID,JITTER"): "SCI_POL_JITTER",
-    ("SCIENCE", "OBJECT", "POLARIMETRY,WOLLASTON,JITTER"): "SCI_POL_WOLLASTON",
-    ("SCIENCE", "SKY", "POLARIMETRY,WOLLASTON,JITTER"): "SCI_POL_WOLLASTON",
-    ("SCIENCE", "OBJECT", "POLARIMETRY,WOLLASTON,CHOPPING"): "SCI_POL_WOLLASTON",
-    ("SCIENCE", "OBJECT", "SPECTRUM,NODDING"): "SCI_SPC_NODDING",
-    ("SCIENCE", "OBJECT", "SPECTRUM,JITTER"): "SCI_SPC_JITTER",
-    ("SCIENCE", "SKY", "SPECTRUM,JITTER"): "SCI_SPC_JITTER",
-    ("SCIENCE", "OBJECT", "CORONOGRAPHY,JITTER"): "SCI_CORO",
-    ("SCIENCE", "SKY", "CORONOGRAPHY,JITTER"): "SCI_CORO",
-    ("SCIENCE", "OBJECT", "CORONOGRAPHY,CHOPPING"): "SCI_CORO",
-    ("SCIENCE", "OBJECT", "IMAGE,DIFFERENTIAL,JITTER"): "SCI_SDI",
-    ("SCIENCE", "SKY", "IMAGE,FABRY-PEROT,JITTER"): "SCI_FPI",
-    ("ACQUISITION", "SKY", "IMAGE"): "ACQUISITION",
-    ("ACQUISITION", "OBJECT", "IMAGE"): "ACQUISITION",
-    ("TECHNICAL", "SLIT", "IMAGE"): "TECH_SLIT",
-    ("TECHNICAL", "PSF-CALIBRATOR", "IMAGE"): "TECH_PSF",
-    ("TECHNICAL", "FOCUS", "IMAGE"): "TECH_FOCUS",
-    ("TEST", "OTHER", "IMAGE"): "TEST",
-}
-# Where the installed rules give another tag, and why ours differ.
-DIFFERENCES = {
-    (
-        "ACQUISITION",
-        "OBJECT",
-        "IMAGE",
-    ): "they know acquisitions on the sky only; no frame shall be unclassified"
-}
-
-
-def keys_of(frame: tuple[str, str, str]) -> dict[str, str]:
-    return dict(zip(("DPR.CATG", "DPR.TYPE", "DPR.TECH"), frame, strict=True), INSTRUME="NAOS+CONICA")
+from tests.instruments.pipelines import Night, category, measured, run_recipe
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    return observe(find_pack("naco"), tmp_path_factory.mktemp("naco"), 512)
+def night(night_of: Callable[[str], Night]) -> Night:
+    return night_of("naco")
 
 
 @pytest.fixture(scope="module")
@@ -107,36 +33,6 @@ def flat(night: Night, dark: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     master = (dark / "naco_img_dark_set01_avg.fits", "CAL_DARK")
     run_recipe("naco_img_twflat", [*frames, master], folder, "--bpm=TRUE")
     return folder
-
-
-@pytest.mark.parametrize("frame", FRAMES)
-def test_every_kind_of_frame_has_its_raw_type(frame: tuple[str, str, str]) -> None:
-    assert classified(find_pack("naco").rules, keys_of(frame))["RAW.TYPE"] == FRAMES[frame]
-
-
-def test_no_raw_type_is_left_out_here() -> None:
-    assert set(FRAMES.values()) == {rule.action for rule in find_pack("naco").rules.organizers}
-
-
-@pytest.mark.esorex
-@pytest.mark.parametrize("frame", FRAMES)
-def test_frames_get_the_tags_of_the_installed_rules(frame: tuple[str, str, str]) -> None:
-    ours = classified(find_pack("naco").rules, keys_of(frame)).get("DO.CATG")
-    theirs = classified(installed_rules("naco"), keys_of(frame)).get("DO.CATG")
-    assert (ours != theirs) == (frame in DIFFERENCES)
-
-
-def test_simulated_frames_are_what_the_night_says(night: Night) -> None:
-    truth = dict(zip(night.truth["arcfile"], night.truth["raw_type"], strict=True))
-    rules = find_pack("naco").rules
-    found = {str(keys["ARCFILE"]): classified(rules, keys)["RAW.TYPE"] for keys in headers(night)}
-    assert found == truth
-
-
-@pytest.mark.esorex
-def test_the_groups_are_those_of_the_installed_rules(night: Night) -> None:
-    frames = headers(night)
-    assert set(groups(find_pack("naco").rules, frames)) == set(groups(installed_rules("naco"), frames))
 
 
 def test_darks_come_before_flats_and_flats_before_what_they_flatten() -> None:

@@ -1,86 +1,23 @@
-"""UVES: frames of both arms are classified as the pipeline wants them, and its recipes take the simulated ones."""
+"""UVES: the cascade of both arms, and what its recipes find in the simulated frames."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qcbench.instruments import find_pack
 from qcbench.oca import cascade_of
-from tests.instruments.pipelines import (
-    Night,
-    category,
-    classified,
-    groups,
-    headers,
-    installed_rules,
-    measured,
-    observe,
-    run_recipe,
-)
+from tests.instruments.pipelines import Night, category, measured, run_recipe
 
-Frame = tuple[str, str, str, str]
-
-# DPR.CATG, DPR.TYPE, DPR.TECH and INS.SLIT1.NAME of frames that both arms take; the raw type ends with the arm.
-BOTH_ARMS = {
-    ("CALIB", "BIAS", "IMAGE", "FREE"): "BIAS",
-    ("CALIB", "DARK", "IMAGE", "FREE"): "DARK",
-    ("CALIB", "PARASITIC", "IMAGE", "FREE"): "PDARK",
-    ("CALIB", "LAMP,FLAT", "IMAGE", "FREE"): "SCREEN_FLAT",
-    ("CALIB", "BIAS,DETCHAR", "IMAGE", "FREE"): "LINEARITY",
-    ("CALIB", "LAMP,FLAT,DETCHAR", "IMAGE", "FREE"): "LINEARITY",
-    ("CALIB", "LAMP,FMTCHK", "ECHELLE", "FREE"): "FMTCHK_ECH",
-    ("CALIB", "LAMP,ORDERDEF", "ECHELLE", "FREE"): "ORDERDEF_ECH",
-    ("CALIB", "LAMP,FLAT", "ECHELLE", "FREE"): "EFLAT_ECH",
-    ("CALIB", "LAMP,DFLAT", "ECHELLE", "FREE"): "DFLAT_ECH",
-    ("CALIB", "LAMP,TFLAT", "ECHELLE", "FREE"): "TFLAT_ECH",
-    ("CALIB", "LAMP,IFLAT", "ECHELLE,ABSORPTION-CELL", "FREE"): "IFLAT_ECH",
-    ("CALIB", "LAMP,WAVE", "ECHELLE", "FREE"): "WAVE_ECH",
-    ("CALIB", "LAMP,WAVE", "ECHELLE", "SLIC#1"): "WAVE_ECH",
-    ("CALIB", "STD", "ECHELLE", "FREE"): "STD_ECH",
-    ("CALIB", "OBJECT,EXTENDED", "ECHELLE", "FREE"): "SOLAR_SPEC_ECH",
-    ("CALIB", "LAMP,CDALIGN", "SPECTRUM", "FREE"): "CDALIGN",
-    ("SCIENCE", "OBJECT", "ECHELLE", "FREE"): "SCI_ECH",
-    ("SCIENCE", "OBJECT,POINT", "ECHELLE", "FREE"): "SCI_POINT_ECH",
-    ("SCIENCE", "OBJECT,EXTENDED", "ECHELLE", "FREE"): "SCI_EXTENDED_ECH",
-    ("SCIENCE", "OBJECT", "ECHELLE", "SLIC#1"): "SCI_SLICER_ECH",
-}
-RED_ARM = {
-    ("CALIB", "LAMP,SFLAT", "ECHELLE", "FREE"): "SFLAT_MOS_RED",
-    ("CALIB", "LAMP,FLAT,ODD", "MOS", "FREE"): "FFLAT_MOS_RED",
-    ("CALIB", "LAMP,FLAT,EVEN", "MOS", "FREE"): "FFLAT_MOS_RED",
-    ("CALIB", "LAMP,FLAT,ALL", "MOS", "FREE"): "FFLAT_MOS_RED",
-    ("CALIB", "LAMP,FLAT,NASMYTH", "MOS", "FREE"): "NFLAT_MOS_RED",
-    ("CALIB", "LAMP,ORDERDEF", "MOS", "FREE"): "ORDERDEF_MOS_RED",
-    ("CALIB", "LAMP,FMTCHK", "MOS", "FREE"): "FMTCHK_MOS_RED",
-    ("CALIB", "LAMP,WAVE", "MOS", "FREE"): "WAVE_MOS_RED",
-    ("SCIENCE", "OBJECT,OzPoz", "MOS", "FREE"): "SCI_MOS_RED",
-    ("SCIENCE", "OBJECT,SimCal", "MOS", "FREE"): "SCI_MOS_RED",
-    ("SCIENCE", "OBJECT,COMBINED", "MOS", "FREE"): "SCI_MOS_RED",
-}
-NEITHER = {
-    ("ACQUISITION", "OBJECT", "IMAGE", "FREE"): "ACQUISITION",
-    ("ACQUISITION", "SLIT", "IMAGE", "FREE"): "ACQUISITION",
-    ("TEST", "OTHER", "ECHELLE", "FREE"): "TEST",
-}
-FRAMES: dict[tuple[Frame, int], str] = {
-    **{(frame, 1): f"{raw_type}_BLUE" for frame, raw_type in BOTH_ARMS.items()},
-    **{(frame, 2): f"{raw_type}_RED" for frame, raw_type in BOTH_ARMS.items()},
-    **{(frame, 2): raw_type for frame, raw_type in (RED_ARM | NEITHER).items()},
-}
 CHIPS = {"BLUE": "CCDB", "REDU": "WIN1.CHIP1.OUT1", "REDL": "WIN1.CHIP2.OUT1"}
 ARM_OF = {"BLUE": "BLUE", "REDL": "RED", "REDU": "RED"}
 
 
-def keys_of(frame: Frame, chips: int) -> dict[str, str | int]:
-    names = ("DPR.CATG", "DPR.TYPE", "DPR.TECH", "INS.SLIT1.NAME")
-    return {**dict(zip(names, frame, strict=True)), "INSTRUME": "UVES", "DET.CHIPS": chips}
-
-
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    return observe(find_pack("uves"), tmp_path_factory.mktemp("uves"), 512)
+def night(night_of: Callable[[str], Night]) -> Night:
+    return night_of("uves")
 
 
 @pytest.fixture(scope="module")
@@ -93,41 +30,9 @@ def biases(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("frame", "chips"), FRAMES)
-def test_every_kind_of_frame_has_its_raw_type(frame: Frame, chips: int) -> None:
-    found = classified(find_pack("uves").rules, keys_of(frame, chips))
-    assert found["RAW.TYPE"] == FRAMES[frame, chips]
-
-
-def test_no_raw_type_is_left_out_here() -> None:
-    assert set(FRAMES.values()) == {rule.action for rule in find_pack("uves").rules.organizers}
-
-
-@pytest.mark.esorex
-@pytest.mark.parametrize(("frame", "chips"), FRAMES)
-def test_frames_get_the_tags_of_the_installed_rules(frame: Frame, chips: int) -> None:
-    ours = classified(find_pack("uves").rules, keys_of(frame, chips)).get("DO.CATG")
-    assert ours == classified(installed_rules("uves"), keys_of(frame, chips)).get("DO.CATG")
-
-
 def test_the_fibre_mode_is_listed_without_recipes() -> None:
-    fibres = {name for name in FRAMES.values() if "_MOS_" in name}
-    assert fibres
-    assert {find_pack("uves").rules.action(name).recipe for name in fibres} == {None}
-
-
-def test_simulated_frames_are_what_the_night_says(night: Night) -> None:
-    truth = dict(zip(night.truth["arcfile"], night.truth["raw_type"], strict=True))
-    rules = find_pack("uves").rules
-    found = {str(keys["ARCFILE"]): classified(rules, keys)["RAW.TYPE"] for keys in headers(night)}
-    assert found == truth
-
-
-@pytest.mark.esorex
-def test_the_groups_are_those_of_the_installed_rules(night: Night) -> None:
-    frames = headers(night)
-    ours, theirs = groups(find_pack("uves").rules, frames), groups(installed_rules("uves"), frames)
-    assert set(ours) == set(theirs)
+    recipes = {action.recipe for action in find_pack("uves").rules.actions if "_MOS_" in action.name}
+    assert recipes == {None}
 
 
 def test_the_cascade_is_that_of_an_echelle_spectrograph() -> None:
