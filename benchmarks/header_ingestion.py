@@ -1,7 +1,9 @@
 """Time of header ingestion (archive to rows of the database), as a ratio to ``dfits | fitsort``.
 
-5,000 files of 250 primary cards and four image extensions of 40 cards, warm, all on one core, each in turn. What a
-run made is kept to the end: ext4 is slow to make files where many were removed in the last minutes.
+5,000 files of 250 primary cards and four image extensions of 40 cards, warm, all on one core, each in turn. Ingestion
+reads the headers of all HDUs: its limit is set against ``dfits -x 0``, which does so too; plain ``dfits`` reads the
+primary headers alone. What a run made is kept to the end: ext4 is slow to make files where many were removed in the
+last minutes.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from sqlalchemy import select
 
 from qcbench.association import load_headers, scan_archive
+from qcbench.store import Frame
 from qcbench.workbench import Workbench, make_workbench
 
 N_FILES, N_CARDS, N_VARYING, N_EXTENSIONS, N_EXTENSION_CARDS = 5000, 250, 45, 4, 40
-RUNS = 3
+RUNS = 7
 LIMIT = 1.5
 BLOCK, CARD = 2880, 80
+PRIMARY, ALL = "dfits | fitsort, primary headers", "dfits -x 0 | fitsort, all headers"
+OURS, TEXTS = "qcbench, all headers to the database", "qcbench, header files"
 KEYS = "MJD-OBS ARCFILE DPR.TYPE TEL.SENS3.VAL"
 
 
@@ -132,9 +138,16 @@ def reference(folder: Path, options: str) -> None:
 
 def ingest(bench: Workbench) -> None:
     scan = scan_archive(bench, wanted=lambda _: True)
-    loaded = [load_headers(bench, name, date, scan=scan).n_new for name, date in scan.loaded]
-    if sum(loaded) != N_FILES or scan.problems:
-        raise SystemExit(f"{sum(loaded)} of {N_FILES} files were loaded: {scan.problems[:3]}")
+    if sum(scan.loaded.values()) != N_FILES or scan.problems:
+        raise SystemExit(f"{sum(scan.loaded.values())} of {N_FILES} files were loaded: {scan.problems[:3]}")
+
+
+def write_texts(bench: Workbench) -> None:
+    """Write the header files, which are derived from the archive when a date is loaded."""
+    with bench.store.read() as session:
+        nights = session.execute(select(Frame.instrument, Frame.dfo_date).distinct()).all()
+    if problems := [text for name, date in nights for text in load_headers(bench, name, date).problems]:
+        raise SystemExit(f"header files were not written: {problems[:3]}")
 
 
 def new_bench(folder: Path, files: Path) -> Workbench:
@@ -151,28 +164,35 @@ def main() -> int:
         return 0
     cores = psutil.Process().cpu_affinity()
     os.sched_setaffinity(0, {min(cores or [0])})
-    times: dict[str, list[tuple[float, float]]] = {"dfits": [], "dfits -x 0": [], "qcbench": []}
+    times: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         files = Path(name) / "files"
         make_files(files)
         reference(files, "")
-        # in turn, so that a machine that gets slower slows all
+        # in turn, so that what else the machine does hits all
         for run in range(RUNS):
             bench = new_bench(Path(name) / f"run{run}", files)
-            times["dfits"].append(ms_per_file(lambda: reference(files, "")))
-            times["dfits -x 0"].append(ms_per_file(lambda: reference(files, "-x 0")))
-            times["qcbench"].append(ms_per_file(lambda bench=bench: ingest(bench)))
+            for what, call in (
+                (PRIMARY, lambda: reference(files, "")),
+                (ALL, lambda: reference(files, "-x 0")),
+                (OURS, lambda bench=bench: ingest(bench)),
+                (TEXTS, lambda bench=bench: write_texts(bench)),
+            ):
+                times.setdefault(what, []).append(ms_per_file(call))
     best = {what: [min(column) for column in zip(*found, strict=True)] for what, found in times.items()}
     for what, (elapsed, busy) in best.items():
-        print(f"{what:<10} | {elapsed:.3f} ms per file, {busy:.3f} of them on the processor")
-    ratio, busy_ratio = (mine / theirs for mine, theirs in zip(best["qcbench"], best["dfits"], strict=True))
-    to_all = best["qcbench"][0] / best["dfits -x 0"][0]
+        print(f"{what:<39} | {elapsed:.3f} ms per file, {busy:.3f} of them on the processor")
+    ratios = {
+        what: [mine / theirs for mine, theirs in zip(best[OURS], best[what], strict=True)]
+        for what in (PRIMARY, ALL)
+    }
     memory = psutil.Process().memory_info().rss / 2**20
     print(
-        f"header ingestion: ratio {ratio:.2f} to dfits | fitsort, limit {LIMIT} (processor time {busy_ratio:.2f}; "
-        f"to dfits -x 0, all headers, {to_all:.2f}); memory {memory:.0f} MiB"
+        f"header ingestion: ratio {ratios[ALL][0]:.2f} to dfits -x 0 | fitsort, which reads the same headers, limit "
+        f"{LIMIT} (processor time {ratios[ALL][1]:.2f}); {ratios[PRIMARY][0]:.2f} to plain dfits | fitsort, which "
+        f"reads primary headers alone (processor time {ratios[PRIMARY][1]:.2f}); memory {memory:.0f} MiB"
     )
-    return 1 if ratio > LIMIT else 0
+    return 1 if ratios[ALL][0] > LIMIT else 0
 
 
 if __name__ == "__main__":

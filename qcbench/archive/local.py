@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from qcbench.archive.base import RemoteFile
@@ -55,10 +55,9 @@ class LocalArchive:
             elif file := self._remote_file(entry):
                 yield file
 
-    @contextmanager
-    def header_file(self, uri: str) -> Iterator[Path]:
+    def header_file(self, uri: str) -> AbstractContextManager[Path]:
         """Give the raw file itself: its headers are read in place."""
-        yield self._raw_path(uri)
+        return nullcontext(self._raw_path(uri))
 
     def fetch(self, uri: str, target: Path) -> None:
         """Hard-link the raw file to `target`, or copy it to another volume."""

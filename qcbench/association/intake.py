@@ -1,13 +1,13 @@
-"""Taking files of the archive in: one look at each gives its row in the index, its frame and its header file."""
+"""Taking files of the archive in: one look at each gives its row in the index, and the row of its frame."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from qcbench.archive import RemoteFile
-from qcbench.core.dates import dfo_date, mjd_of, utc_now
+from qcbench.core.dates import dfo_bounds, dfo_date, mjd_of, utc_now
 from qcbench.core.errors import ArchiveError, FrameError, QcbenchError
-from qcbench.core.files import sha256, write_derived
+from qcbench.core.files import sha256
 from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.fits import FileHeader, HeaderReader, Keys, check_keys
@@ -29,40 +29,29 @@ from qcbench.workbench import Workbench
 TOOL = "data-loader"
 _NEEDED = (*ALWAYS_NEEDED, "INSTRUME", "DPR.CATG", "DPR.TYPE")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
-_CHANGED = "it changed since it was indexed: the next look into the archive tells"
+CHANGED = "it changed since it was indexed: the next look into the archive tells"
 
 Night = tuple[str, dt.date]
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class NewFrame:
-    """A file that becomes a frame."""
-
-    file: RemoteFile
-    header: FileHeader
-    arcfile: str
-    instrument: str
-    date: dt.date
-
-
-@dataclass
+@dataclass(slots=True)
 class Seen:
-    """What one look at a file of the archive told; a problem makes it unusable."""
+    """What one look at a file of the archive told; a problem makes it unusable.
+
+    Attributes
+    ----------
+    frame : dict, optional
+        The row of the frame that it becomes; None where there is a problem, or its date is not wanted.
+    """
 
     file: RemoteFile
     instrument: str | None = None
     date: dt.date | None = None
     arcfile: str | None = None
-    header: FileHeader | None = None
     problem: str | None = None
     level: str = "warning"
-
-    @property
-    def frame(self) -> NewFrame | None:
-        """The frame that it can become; None where there is a problem."""
-        if self.problem or not (self.header and self.arcfile and self.instrument and self.date):
-            return None
-        return NewFrame(self.file, self.header, self.arcfile, self.instrument, self.date)
+    frame: Row | None = None
 
     def told(self) -> str:
         """Return the file with its problem."""
@@ -70,13 +59,21 @@ class Seen:
 
 
 class Intake:
-    """Takes files of the archive in, a batch at a time."""
+    """Takes files of the archive in, a batch at a time.
 
-    def __init__(self, bench: Workbench):
+    Parameters
+    ----------
+    wanted : callable
+        Tells for a DFO date whether files become frames.
+    """
+
+    def __init__(self, bench: Workbench, wanted: Callable[[dt.date], bool]):
         self._bench = bench
+        self._wanted = wanted
         self._reader = HeaderReader()
-        self._folders: dict[Night, Path] = {}
         self._start_hour = bench.settings.site.start_hour
+        # the date of the last file, with its first MJD and that of the next one
+        self._date: tuple[float, float, dt.date | None] = (math.inf, -math.inf, None)
         self._codes = {
             code: name for name in bench.instruments for code in bench.pack(name).instrument.instrume
         }
@@ -104,7 +101,7 @@ class Intake:
         except ArchiveError as err:
             return Seen(file, problem=str(err))
         if not item.problem and (item.instrument, item.date) != night:
-            item.problem = _CHANGED
+            item.problem, item.frame = CHANGED, None
         return item
 
     def _look_at(self, file: RemoteFile) -> Seen:
@@ -114,65 +111,79 @@ class Intake:
         except FrameError as err:
             return Seen(file, problem=err.problem)
         keys = header.keys
-        return Seen(
+        item = Seen(
             file=file,
             instrument=self._codes.get(str(keys.get("INSTRUME"))),
-            date=_date_of(keys, self._start_hour),
+            date=self._date_of(keys),
             arcfile=str(keys["ARCFILE"]) if "ARCFILE" in keys else None,
-            header=header,
             problem=_unusable(keys, self._codes),
         )
+        # at once, while the header is at hand: of thousands only the rows are kept
+        if item.date and not item.problem and self._wanted(item.date):
+            item.frame = _frame_row(item, header)
+        return item
 
-    def accept(self, seen: Sequence[Seen]) -> list[NewFrame]:
-        """Return the frames of files, their header files written.
+    def _date_of(self, keys: Keys) -> dt.date | None:
+        """Return the DFO date of a file: mostly it is that of the file before."""
+        mjd = keys.get("MJD-OBS")
+        first, end, date = self._date
+        if isinstance(mjd, float) and first <= mjd < end:
+            return date
+        date = _date_of(keys, self._start_hour)
+        if date and isinstance(mjd, float):
+            self._date = (*dfo_bounds(date, self._start_hour), date)
+        return date
 
-        A file whose ARCFILE another one has gets that as its problem.
+    def accept(self, seen: Sequence[Seen]) -> list[Seen]:
+        """Return those files that become frames.
+
+        A file whose ARCFILE another one has gets that as its problem. What was made of an earlier version of a file
+        is removed: header file and pixels are made and fetched anew when they are needed.
         """
         with self._bench.store.read() as session:
-            query = select(Frame.arcfile, Frame.uri).where(Frame.arcfile.in_([item.arcfile for item in seen]))
-            known = {arcfile: uri for arcfile, uri in session.execute(query)} if seen else {}  # noqa: C416
+            query = select(Frame.arcfile, Frame.uri).where(
+                Frame.arcfile.in_([item.arcfile for item in seen if item.frame])
+            )
+            known = {arcfile: uri for arcfile, uri in session.execute(query)}  # noqa: C416
         taken = dict(known)
         accepted = []
         for item in seen:
-            if (frame := item.frame) is None:
+            if item.frame is None or item.arcfile is None:
                 continue
-            owner = taken.setdefault(frame.arcfile, item.file.uri)
-            if owner != item.file.uri and (refusal := self._compare(frame, owner)):
+            owner = taken.setdefault(item.arcfile, item.file.uri)
+            if owner != item.file.uri and (refusal := self._compare(item, owner)):
                 item.problem, item.level = refusal
                 continue
-            taken[frame.arcfile] = item.file.uri
-            self._write_header(frame, is_known=frame.arcfile in known)
-            accepted.append(frame)
+            taken[item.arcfile] = item.file.uri
+            if item.arcfile in known:
+                self._forget_old(item.frame)
+            accepted.append(item)
         return accepted
 
-    def _compare(self, frame: NewFrame, owner: str) -> tuple[str, str] | None:
+    def _compare(self, item: Seen, owner: str) -> tuple[str, str] | None:
         """Compare a file with the one that has its ARCFILE: why it is refused, and how bad that is.
 
         None if the other file has gone: it was moved or renamed, and this is it now.
         """
         archive = self._bench.archive
         try:
-            with archive.header_file(owner) as first, archive.header_file(frame.file.uri) as second:
+            with archive.header_file(owner) as first, archive.header_file(item.file.uri) as second:
                 same = first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)
         except ArchiveError:
             return None
         if same:
             return f"the same file as {owner}, which is used", "info"
-        return f"ARCFILE {frame.arcfile} is taken by {owner}, which has other content and is used", "error"
+        return f"ARCFILE {item.arcfile} is taken by {owner}, which has other content and is used", "error"
 
-    def _write_header(self, frame: NewFrame, *, is_known: bool) -> None:
-        night = frame.instrument, frame.date
-        if night not in self._folders:
-            self._folders[night] = self._bench.data(frame.instrument).headers(frame.date)
-        write_derived(self._folders[night], header_name(frame.arcfile), frame.header.content)
-        if is_known:
-            # pixels that were fetched from an earlier version of the file are fetched anew when they are needed
-            (self._bench.data(frame.instrument).raw(frame.date) / frame.arcfile).unlink(missing_ok=True)
+    def _forget_old(self, row: Row) -> None:
+        data, date, arcfile = self._bench.data(row["instrument"]), row["dfo_date"], row["arcfile"]
+        for path in (data.headers(date) / header_name(arcfile), data.raw(date) / arcfile):
+            path.unlink(missing_ok=True)
 
-    def store(self, frames: Sequence[NewFrame], seen: Sequence[Seen]) -> None:
+    def store(self, accepted: Sequence[Seen], seen: Sequence[Seen]) -> None:
         """Keep frames, and rows of the index, in one transaction."""
         now = utc_now()
-        rows = [_frame_row(frame, now) for frame in frames]
+        rows = [{**item.frame, "loaded_at": now} for item in accepted if item.frame]
         with self._bench.store.write() as session:
             connection = session.connection()
             _upsert(connection, ArchiveFile, "uri", [_index_row(item, now) for item in seen])
@@ -221,7 +232,7 @@ def _unusable(keys: Keys, codes: Mapping[str, str]) -> str | None:
     return None
 
 
-def _index_row(item: Seen, now: dt.datetime) -> dict[str, Any]:
+def _index_row(item: Seen, now: dt.datetime) -> Row:
     return {
         "uri": item.file.uri,
         "size": item.file.size,
@@ -234,32 +245,29 @@ def _index_row(item: Seen, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _frame_row(frame: NewFrame, now: dt.datetime) -> dict[str, Any]:
-    keys = frame.header.keys
+def _frame_row(item: Seen, header: FileHeader) -> Row:
+    keys = header.keys
     exptime, nexp = keys.get("EXPTIME"), keys.get("TPL.NEXP")
     return {
-        "arcfile": frame.arcfile,
-        "instrument": frame.instrument,
-        "dfo_date": frame.date,
+        "arcfile": item.arcfile,
+        "instrument": item.instrument,
+        "dfo_date": item.date,
         "mjd_obs": float(keys["MJD-OBS"]),
         "exptime": float(exptime) if isinstance(exptime, int | float) else 0.0,
-        "uri": frame.file.uri,
-        "size": frame.header.size,
-        "stamp": frame.file.stamp,
-        "header_sha256": frame.header.sha256,
+        "uri": item.file.uri,
+        "size": header.size,
+        "stamp": item.file.stamp,
+        "header_sha256": header.sha256,
         "dpr_catg": str(keys["DPR.CATG"]),
         "dpr_type": str(keys["DPR.TYPE"]),
         "tpl_start": str(keys["TPL.START"]) if "TPL.START" in keys else None,
         "tpl_nexp": nexp if isinstance(nexp, int) else None,
-        "problem": "; ".join(check_structure(frame.header)) or None,
+        "problem": "; ".join(check_structure(header)) or None,
         "keys": keys,
-        "loaded_at": now,
     }
 
 
-def _upsert(
-    connection: Connection, model: type[ArchiveFile | Frame], key: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def _upsert(connection: Connection, model: type[ArchiveFile | Frame], key: str, rows: Sequence[Row]) -> None:
     """Insert rows, or bring those that are there up to date: the columns that the rows name, and no other."""
     if not rows:
         return

@@ -1,32 +1,30 @@
 """Loading headers from the archive (the handbook's dataLoader -t h).
 
-Each file of the archive is read once, and again only when it changed: it is indexed, and loaded at the same time
-where its date is wanted. A file that can't be used is kept in the index with the reason, so that it is listed and
-not tried every hour. Header files are derived from the archive: one that a power failure took is made again.
+Each file of the archive is read once, and again only when it changed: it is indexed, and loaded into the database at
+the same time where its date is wanted. A file that can't be used is kept in the index with the reason, so that it is
+listed and not tried every hour. The header files of a date are derived from the archive when the date is loaded.
 Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.1 and 5.5.1.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import exists, select
 
 from qcbench.archive import RemoteFile
-from qcbench.association.intake import Intake, Night, header_name
+from qcbench.association.header_files import write_header_files
+from qcbench.association.intake import Intake, Night
 from qcbench.core.progress import Advance, silent
-from qcbench.fits import HEADER_LINE
 from qcbench.store import ArchiveFile, Frame
 from qcbench.workbench import Workbench
 
-BATCH = 200
+BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def scan_archive(
     ArchiveError
         The archive can't be read.
     """
-    intake = Intake(bench)
+    intake = Intake(bench, wanted)
     n_files, n_new = 0, 0
     problems: list[str] = []
     loaded: Counter[Night] = Counter()
@@ -98,10 +96,10 @@ def scan_archive(
         seen = [item for file in _new_of(bench, batch) if (item := intake.look_at(file))]
         if not seen:
             continue
-        frames = intake.accept([item for item in seen if item.date and wanted(item.date)])
-        intake.store(frames, seen)
+        accepted = intake.accept(seen)
+        intake.store(accepted, seen)
         n_new += len(seen)
-        loaded.update((frame.instrument, frame.date) for frame in frames)
+        loaded.update((item.instrument, item.date) for item in accepted if item.instrument and item.date)
         problems += [item.told() for item in seen if item.problem]
         for item in seen:
             advance(item.file.uri)
@@ -116,7 +114,7 @@ def load_headers(
     *,
     scan: ScanResult | None = None,
 ) -> LoadResult:
-    """Load the headers of an instrument and date that the archive has got: header files and frames.
+    """Load the headers of an instrument and date that the archive has got: frames, then header files.
 
     Calling it again loads what is new only, and makes lost header files again. The archive must have been scanned.
 
@@ -124,8 +122,13 @@ def load_headers(
     ----------
     scan : ScanResult, optional
         What it loaded of the date counts as new.
+
+    Raises
+    ------
+    FileWriteError
+        A header file can't be written; the frames are kept, and the next call goes on with the header files.
     """
-    intake = Intake(bench)
+    intake = Intake(bench, lambda found: found == date)
     n_usable, pending = _pending(bench, instrument, date)
     problems: list[str] = []
     n_loaded = 0
@@ -133,12 +136,13 @@ def load_headers(
         seen = [intake.look_again(file, (instrument, date)) for file in batch]
         # what went or changed since it was indexed is told by the next look into the archive
         there = [item for item in seen if not item.problem]
-        frames = intake.accept(there)
-        intake.store(frames, [item for item in there if item.problem])
-        n_loaded += len(frames)
+        accepted = intake.accept(there)
+        intake.store(accepted, [item for item in there if item.problem])
+        n_loaded += len(accepted)
         problems += [item.told() for item in seen if item.problem]
         for file in batch:
             advance(file.uri)
+    problems += write_header_files(bench, instrument, date, advance)
     by_scan = scan.loaded.get((instrument, date), 0) if scan else 0
     return LoadResult(date, n_loaded + by_scan, n_usable - len(pending) - by_scan, tuple(problems))
 
@@ -154,31 +158,17 @@ def _new_of(bench: Workbench, files: Sequence[RemoteFile]) -> list[RemoteFile]:
 
 
 def _pending(bench: Workbench, instrument: str, date: dt.date) -> tuple[int, list[RemoteFile]]:
-    """Return how many usable files a date has, and those of them without frame or header file."""
+    """Return how many usable files a date has, and those of them without frame."""
     is_loaded = exists().where(
         Frame.arcfile == ArchiveFile.arcfile, Frame.uri == ArchiveFile.uri, Frame.stamp == ArchiveFile.stamp
     )
     query = (
-        select(ArchiveFile.uri, ArchiveFile.size, ArchiveFile.stamp, ArchiveFile.arcfile, is_loaded)
+        select(ArchiveFile.uri, ArchiveFile.size, ArchiveFile.stamp, is_loaded)
         .where(
             ArchiveFile.instrument == instrument, ArchiveFile.dfo_date == date, ArchiveFile.problem.is_(None)
         )
         .order_by(ArchiveFile.uri)
     )
-    whole = _whole_headers(bench.data(instrument).headers(date))
     with bench.store.read() as session:
         rows = session.execute(query).all()
-    return len(rows), [
-        RemoteFile(uri, size, stamp)
-        for uri, size, stamp, arcfile, loaded in rows
-        if not loaded or header_name(str(arcfile)) not in whole
-    ]
-
-
-def _whole_headers(folder: Path) -> set[str]:
-    """Return the names of the header files that are whole: lines of one length, and not none."""
-    if not folder.is_dir():
-        return set()
-    with os.scandir(folder) as entries:
-        sizes = [(entry.name, entry.stat().st_size) for entry in entries]
-    return {name for name, size in sizes if size and size % HEADER_LINE == 0}
+    return len(rows), [RemoteFile(uri, size, stamp) for uri, size, stamp, loaded in rows if not loaded]

@@ -19,7 +19,6 @@ from pathlib import Path
 from qcbench.core.errors import FileWriteError
 
 TMP_PREFIX = ".tmp-"
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free space on this volume and call again",
@@ -81,42 +80,6 @@ def write_bytes(path: Path, content: bytes) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """Write a text file (UTF-8) atomically; a file that already has this text is left alone."""
     return write_bytes(path, text.encode())
-
-
-def write_derived(folder: Path, name: str, content: bytes) -> None:
-    """Write a file that can be made again at any time: atomically, but without waiting for the disk.
-
-    A kill leaves the old file or the new one. After a power failure it may be missing, empty or cut: who relies
-    on it has to look whether it is whole.
-
-    Raises
-    ------
-    FileWriteError
-        The folder is not writable, the disk is full, and the like. The old file, if any, is untouched.
-    """
-    tmp = f"{folder}/{TMP_PREFIX}{name}-{secrets.token_hex(4)}"
-    try:
-        _write_new(tmp, content, folder)
-        os.replace(tmp, f"{folder}/{name}")  # noqa: PTH105 (a path object for each of thousands takes as long)
-    except OSError as err:
-        with suppress(OSError):
-            os.unlink(tmp)  # noqa: PTH108 (as above)
-        raise write_error(folder / name, err) from err
-
-
-def _write_new(path: str, content: bytes, folder: Path) -> None:
-    try:
-        handle = os.open(path, _NEW_FILE, 0o666)
-    except FileNotFoundError:
-        make_folder(folder)
-        handle = os.open(path, _NEW_FILE, 0o666)
-    try:
-        done = os.write(handle, content)
-        while done < len(content):
-            # a disk that gets full takes a part, and says so at the next call
-            done += os.write(handle, content[done:])
-    finally:
-        os.close(handle)
 
 
 def copy_file(source: Path, target: Path, *, link: bool = False) -> Path:

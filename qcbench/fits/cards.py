@@ -14,6 +14,7 @@ from functools import lru_cache
 from struct import Struct
 
 import numpy as np
+import orjson
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 
@@ -34,7 +35,8 @@ _HIERARCH = re.compile(r"HIERARCH [A-Z0-9_-]+(?: [A-Z0-9_-]+)* *")
 _VALUE = re.compile(r" +(?:'([ -&(-~]*)'|([+-]?\d+\.?\d*(?:E[+-]?\d+)?)|([TF])) *(?:/|$)").match
 _MANY = 1000
 _MODELS = 64
-_WORD = 8
+_OF_NUMBERS = b"0123456789+-.E, "
+_LARGEST = 2**63
 
 
 def short_key(keyword: str) -> str:
@@ -67,6 +69,7 @@ class CardMemo(dict[bytes, Pair]):
         model = self._models.get(len(cards))
         if model and (known := model.read(cards)) is not None:
             return known
+        self._models.pop(len(cards), None)
         images: Sequence[bytes] = split(cards)
         is_continued = _CONTINUE in cards
         pairs = list(map(self.__getitem__, _joined(images) if is_continued else images))
@@ -77,41 +80,110 @@ class CardMemo(dict[bytes, Pair]):
         if not is_continued and len(keys) == len(pairs) - pairs.count(NOTHING):
             if len(self._models) >= _MODELS:
                 self._models.clear()
-            self._models[len(cards)] = _Model(cards, images, [key for key, _ in pairs], keys)
+            self._models[len(cards)] = _Model(cards, [key for key, _ in pairs], keys)
         return keys
 
 
 class _Model:
-    """A header that was read: of the next one with as many cards only those have to be read that differ."""
+    """A header that was read: the next ones with as many cards differ from it in the values of some cards.
 
-    def __init__(self, cards: bytes, images: Sequence[bytes], names: list[str], keys: dict[str, Value]):
-        self._words = np.frombuffer(cards, np.uint64)
-        self._heads = [image.partition(b"=")[0].decode("ascii") + "=" for image in images]
+    Which these are it learns from header to header. Those with a number, by far the most, are read at one go.
+    """
+
+    def __init__(self, cards: bytes, names: list[str], keys: dict[str, Value]):
+        self._cards = np.frombuffer(cards, np.uint8)
         self._names = names
         self._keys = keys.copy()
+        # all bits of the characters that are in every header as they are here
+        self._mask = np.full(len(cards), 0xFF, np.uint8)
+        # by row: where a number stands; and the card of another kind, as it was seen last
+        self._numbers: dict[int, tuple[int, int]] = {}
+        self._others: dict[int, bytes] = {}
+        self._update()
+
+    def _update(self) -> None:
+        self._same = (self._cards & self._mask).tobytes()
+        self._words = self._mask.view(np.uint64)
+        self._spans = list(self._numbers.values())
+        self._number_names = [self._names[row] for row in self._numbers]
 
     def read(self, cards: bytes) -> dict[str, Value] | None:
         """Return the keys of a header; None if its cards are others, or in another order."""
-        words = np.frombuffer(cards, np.uint64)
-        differing = np.flatnonzero(words != self._words)
-        if len(differing) > len(words) // 4:
+        same = (np.frombuffer(cards, np.uint64) & self._words).tobytes()
+        if same != self._same and not self._learn(cards):
             return None
-        self._words = words
-        text = cards.decode("ascii")
-        for row in dict.fromkeys((differing // (CARD // _WORD)).tolist()):
-            image = text[row * CARD : row * CARD + CARD]
-            head, name = self._heads[row], self._names[row]
-            value = value_at(image, len(head)) if image.startswith(head) else None
-            if not name or value is None:
-                key, value = read_card(image)
-                if key != name:
-                    # half of the model is of the new header now
-                    self._words = np.zeros_like(words)
-                    return None
-                if value is None:
-                    continue
-            self._keys[name] = value
+        numbers = _numbers_at(cards, self._spans)
+        if numbers is None:
+            self._unlearn(cards)
+            numbers = _numbers_at(cards, self._spans) or []
+        if not self._read_others(cards):
+            return None
+        self._keys.update(zip(self._number_names, numbers, strict=True))
         return self._keys.copy()
+
+    def _learn(self, cards: bytes) -> bool:
+        """Note the cards that were the same up to now; tell whether the header still has the same keys."""
+        differing = (np.frombuffer(cards, np.uint8) ^ self._cards) & self._mask
+        for row in np.flatnonzero(differing.reshape(-1, CARD).any(axis=1)).tolist():
+            image = cards[row * CARD : row * CARD + CARD].decode("ascii")
+            key, value = read_card(image)
+            if key != self._names[row]:
+                return False
+            head, sign, _ = image.partition("= ")
+            start = row * CARD
+            span = (start + len(head) + len(sign), start + CARD)
+            # left of the number nothing may ever change: it is not looked at again
+            has_same_head = not differing[start : span[0]].any() and bool(_regular_name(head))
+            if has_same_head and _numbers_at(cards, [span]) == [value]:
+                self._numbers[row] = span
+                self._mask[slice(*span)] = 0
+            else:
+                self._take_as_other(row)
+        self._update()
+        return True
+
+    def _unlearn(self, cards: bytes) -> None:
+        """Take those cards as others that hold no plain number here."""
+        for row, span in list(self._numbers.items()):
+            if _numbers_at(cards, [span]) is None:
+                self._take_as_other(row)
+        self._update()
+
+    def _take_as_other(self, row: int) -> None:
+        self._numbers.pop(row, None)
+        self._others[row] = b""
+        self._mask[row * CARD : row * CARD + CARD] = 0
+
+    def _read_others(self, cards: bytes) -> bool:
+        """Read the cards of other kinds that changed; tell whether the header still has the same keys."""
+        for row, seen in self._others.items():
+            image = cards[row * CARD : row * CARD + CARD]
+            if image == seen:
+                continue
+            key, value = read_card(image.decode("ascii"))
+            if key != self._names[row] or image.startswith(_CONTINUE):
+                return False
+            if value is not None:
+                self._keys[key] = value
+            self._others[row] = image
+        return True
+
+
+def _numbers_at(cards: bytes, spans: Sequence[tuple[int, int]]) -> list[int | float] | None:
+    """Read the numbers that stand, each alone, between the starts of spans and the slashes in them.
+
+    They are read as JSON, whose form of numbers is a part of that of FITS; None if one of them has another form.
+    """
+    try:
+        listed = b",".join([cards[start : cards.index(b"/", start, end)] for start, end in spans])
+        numbers: list[int | float] = orjson.loads(b"[%b]" % listed)
+    except ValueError:
+        return None
+    if listed.translate(None, _OF_NUMBERS) or len(numbers) != len(spans):
+        return None
+    # of whole numbers that need more than 64 bits a part would be lost
+    is_short = not numbers or (min(numbers) > -_LARGEST and max(numbers) < _LARGEST)
+    return numbers if is_short else None
 
 
 def read_card(image: str) -> Pair:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +44,12 @@ class Layout:
     length: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class HduHeader:
-    """Header of one HDU: its name, what data it has, and its cards without END (80 characters each, ASCII)."""
+    """Header of one HDU: its name, what data it has, and its cards without END (80 characters each, ASCII).
+
+    It is not to be changed; to freeze it takes as long as to find it.
+    """
 
     name: str
     layout: Layout
@@ -65,10 +67,12 @@ class HduHeader:
         """It holds an image, not a table."""
         return self.layout.is_image
 
-    @cached_property
+    @property
     def keys(self) -> Keys:
         """The keys that have a value, in their order; of two with one key the first."""
-        return self._memo.keys_of(self.cards) if self._keys is None else self._keys
+        if self._keys is None:
+            self._keys = self._memo.keys_of(self.cards)
+        return self._keys
 
     @property
     def text(self) -> str:
@@ -90,20 +94,24 @@ class FileHeader:
         """Keys of the primary header."""
         return self.hdus[0].keys
 
-    @cached_property
+    @property
     def content(self) -> bytes:
         """All headers as the content of a text file, a card a line (ASCII)."""
-        return _lines(b"".join([part for hdu in self.hdus for part in (hdu.cards, _END)]))
+        return _lines(self._cards)
 
     @property
     def text(self) -> str:
         """All headers as text, a card a line."""
         return self.content.decode("ascii")
 
-    @cached_property
+    @property
     def sha256(self) -> str:
-        """SHA-256 of the text of all headers."""
-        return hashlib.sha256(self.content).hexdigest()
+        """SHA-256 of the cards of all headers, with END."""
+        return hashlib.sha256(self._cards).hexdigest()
+
+    @property
+    def _cards(self) -> bytes:
+        return b"".join([part for hdu in self.hdus for part in (hdu.cards, _END)])
 
     @property
     def is_truncated(self) -> bool:

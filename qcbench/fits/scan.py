@@ -34,6 +34,7 @@ _ASCII = bytes(code if code < 128 else ord("?") for code in range(256))
 _FIRST_CARDS = 8 * CARD
 _BEFORE_AXES = 3
 _LAYOUTS = 256
+_NOTHING = np.empty(0, np.uint16)
 
 
 class Scanner:
@@ -54,14 +55,15 @@ class Scanner:
             The file is not there, is not FITS (or compressed), or has a header that can't be read.
         """
         try:
-            # a pipe would never answer: it is told by its status before it is opened
-            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (it has no cost in a loop)
-                raise FrameError(path, "not a readable FITS file (it is no regular file)")
-            handle = os.open(path, os.O_RDONLY)
+            # a pipe would never answer otherwise
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as err:
             raise _not_opened(path, err) from err
         try:
-            window = _Window(handle)
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise FrameError(path, "not a readable FITS file (it is no regular file)")
+            window = _Window(handle, status.st_size)
             _check_start(path, window.data)
             hdus, end = self._hdus(path, window)
         except OSError as err:
@@ -74,8 +76,8 @@ class Scanner:
         """Return the HDUs of a file, and where they end."""
         hdus: list[HduHeader] = []
         offset = 0
-        while not hdus or (offset < window.size and window.starts_with(offset, _EXTENSION)):
-            cards = window.header(offset)
+        while not hdus or offset < window.size:
+            cards = window.header(offset, _EXTENSION if hdus else _START)
             begin = 0 if cards is None else offset + _whole_blocks(len(cards) + CARD)
             if cards is None or begin > window.size:
                 if hdus:
@@ -150,41 +152,34 @@ class _Window:
         What was read.
     """
 
-    def __init__(self, handle: int):
+    def __init__(self, handle: int, size: int):
         self._handle = handle
-        self.size = os.fstat(handle).st_size
+        self.size = size
         self._load(0, _WINDOW)
 
-    def header(self, offset: int) -> bytes | None:
-        """Return the cards before END of the header that starts at an offset; None if it has no END."""
+    def header(self, offset: int, start: bytes) -> bytes | None:
+        """Return the cards before END of the header at an offset; None if it starts otherwise, or has no END."""
         if not self._base <= offset <= self._base + len(self.data) - BLOCK:
             self._load(offset, _WINDOW)
+        if not self.data.startswith(start, offset - self._base):
+            return None
         while True:
-            start = offset - self._base
-            if (at := bisect_left(self._ends, start)) < len(self._ends):
-                return self.data[start : self._ends[at]]
+            begin = offset - self._base
+            if (at := bisect_left(self._ends, begin)) < len(self._ends):
+                return self.data[begin : self._ends[at]]
             length = self._base + len(self.data) - offset
             if length >= _LONGEST_HEADER or self._base + len(self.data) >= self.size:
                 return None
             self._load(offset, 4 * length)
 
-    def starts_with(self, offset: int, text: bytes) -> bool:
-        """Tell whether there is a text at an offset."""
-        if not self._base <= offset <= self._base + len(self.data) - BLOCK:
-            self._load(offset, _WINDOW)
-        return self.data.startswith(text, offset - self._base)
-
     def _load(self, offset: int, length: int) -> None:
         self._base = offset
-        self.data = os.pread(self._handle, length, offset)
-        self._ends: list[int] = []
-        n_cards = len(self.data) // CARD
-        if not n_cards:
-            return
+        self.data = data = os.pread(self._handle, length, offset)
         # headers start at blocks, so that all cards of the piece have one rhythm
-        heads = np.frombuffer(self.data, "<u2", n_cards * CARD // 2)[:: CARD // 2]
-        found = (np.flatnonzero(heads == _EN) * CARD).tolist()
-        self._ends = [at for at in found if self.data[at + 2] == _D and self.data[at + 3] not in _OF_KEYWORD]
+        n_cards = len(data) // CARD
+        heads = np.frombuffer(data, "<u2", n_cards * CARD // 2)[:: CARD // 2] if n_cards else _NOTHING
+        found = ((heads == _EN).nonzero()[0] * CARD).tolist()
+        self._ends = [at for at in found if data[at + 2] == _D and data[at + 3] not in _OF_KEYWORD]
 
 
 def _whole_blocks(length: int) -> int:

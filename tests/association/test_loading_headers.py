@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from qcbench.association import load_headers, scan_archive
-from qcbench.core.errors import ArchiveError
+from qcbench.core.errors import ArchiveError, FileWriteError
 from qcbench.store import ArchiveFile, Event, Frame
 from qcbench.workbench import Workbench
 from tests.nights import NIGHT, simulated_workbench
@@ -232,10 +232,10 @@ def test_scanning_for_a_date_loads_it_from_the_same_look(tmp_path, monkeypatch):
     monkeypatch.setattr(HeaderReader, "read", lambda self, path: looks.append(path) or read(self, path))
     bench = simulated_workbench(tmp_path, nights=2)
     scan = scan_archive(bench, wanted=lambda date: date == NIGHT)
-    result = load_headers(bench, "hawki", NIGHT, scan=scan)
-    assert (result.n_new, result.n_known, result.problems) == (39, 0, ())
     assert {frame.dfo_date for frame in frames(bench)} == {NIGHT}
     assert len(looks) == len(set(looks)) == scan.n_files
+    result = load_headers(bench, "hawki", NIGHT, scan=scan)
+    assert (result.n_new, result.n_known, result.problems) == (39, 0, ())
 
 
 def test_one_pass_and_two_steps_end_alike(tmp_path):
@@ -245,6 +245,7 @@ def test_one_pass_and_two_steps_end_alike(tmp_path):
         bench = simulated_workbench(tmp_path / name, anomalies=anomalies)
         if name == "one":
             scan_archive(bench, wanted=lambda _: True)
+            load_headers(bench, "hawki", NIGHT)
         else:
             load(bench)
         rows = [(row.arcfile, row.uri, row.header_sha256, row.problem, row.keys) for row in frames(bench)]
@@ -254,7 +255,7 @@ def test_one_pass_and_two_steps_end_alike(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
-def test_a_header_file_that_a_power_failure_took_is_made_again(tmp_path, damage):
+def test_a_header_file_that_a_kill_or_a_power_failure_took_is_made_again(tmp_path, damage):
     bench = simulated_workbench(tmp_path)
     load(bench)
     path = sorted(bench.data("hawki").headers(NIGHT).iterdir())[0]
@@ -263,9 +264,59 @@ def test_a_header_file_that_a_power_failure_took_is_made_again(tmp_path, damage)
         path.unlink()
     else:
         path.write_bytes(b"" if damage == "empty" else whole[:4096])
-    load(bench)
+    scan_archive(bench)
+    assert load_headers(bench, "hawki", NIGHT).n_new == 0
     assert path.read_bytes() == whole
     assert len(frames(bench)) == 39
+
+
+def test_a_header_file_that_ends_with_a_line_and_with_a_sector_counts_as_cut(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    path = sorted(bench.data("hawki").headers(NIGHT).iterdir())[0]
+    whole = path.read_bytes()
+    path.write_bytes((whole * 20)[: 81 * 512])
+    load(bench)
+    assert path.read_bytes() == whole
+
+
+def test_header_files_that_are_whole_are_left_alone(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    folder = bench.data("hawki").headers(NIGHT)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    load(bench)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_the_header_file_of_a_file_that_was_replaced_is_that_of_the_new_one(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    load(bench)
+    first = frames(bench)[0]
+    source = bench.settings.archive_path / "raw" / first.uri
+    content = source.read_bytes()
+    source.unlink()
+    source.write_bytes(content.replace(b"'CALIB   '", b"'SCIENCE '", 1))
+    result = load_headers(bench, "hawki", NIGHT)
+    assert (result.n_new, result.problems) == (0, ()), "until it is seen, the old header file stays"
+    load(bench)
+    changed = frames(bench)[0]
+    path = bench.data("hawki").headers(NIGHT) / first.arcfile.replace(".fits", ".hdr")
+    assert (changed.arcfile, changed.dpr_catg) == (first.arcfile, "SCIENCE")
+    assert "'SCIENCE '" in path.read_text()
+
+
+def test_no_header_file_is_made_from_a_file_that_is_not_the_one_of_the_frame(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    scan_archive(bench, wanted=lambda _: True)
+    first = frames(bench)[0]
+    source = bench.settings.archive_path / "raw" / first.uri
+    content = source.read_bytes()
+    source.unlink()
+    source.write_bytes(content.replace(b"'CALIB   '", b"'SCIENCE '", 1))
+    (problem,) = load_headers(bench, "hawki", NIGHT).problems
+    assert problem.startswith(f"{first.uri}: it changed since it was indexed")
+    assert len(list(bench.data("hawki").headers(NIGHT).iterdir())) == 38
 
 
 def test_a_kill_before_the_rows_are_kept_leaves_nothing_that_is_not_done_again(tmp_path, monkeypatch):
@@ -278,7 +329,39 @@ def test_a_kill_before_the_rows_are_kept_leaves_nothing_that_is_not_done_again(t
             scan_archive(bench, wanted=lambda _: True)
     assert frames(bench) == []
     assert scan_archive(bench, wanted=lambda _: True).loaded == {("hawki", NIGHT): 39}
-    assert not list(bench.data("hawki").headers(NIGHT).glob(".tmp-*"))
+
+
+def test_a_kill_while_a_header_file_is_written_leaves_nothing_that_is_not_done_again(tmp_path, monkeypatch):
+    bench = simulated_workbench(tmp_path)
+    write = Path.write_bytes
+
+    def cut(path: Path, content: bytes) -> int:
+        write(path, content[:4096])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", cut)
+        with pytest.raises(KeyboardInterrupt):
+            load(bench)
+    assert len(frames(bench)) == 39
+    load(bench)
+    texts = [path.read_text() for path in bench.data("hawki").headers(NIGHT).iterdir()]
+    assert len(texts) == 39
+    assert all(text.count(f"{'END':<80}\n") == 5 for text in texts)
+
+
+def test_a_header_file_that_cannot_be_written_is_said_and_the_frames_are_kept(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    scan_archive(bench)
+    name = sorted((bench.settings.archive_path / "raw" / NIGHT.isoformat()).iterdir())[0].stem
+    obstacle = bench.data("hawki").headers(NIGHT) / f"{name}.hdr"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(FileWriteError, match=rf"{name}.hdr: can't be written"):
+        load_headers(bench, "hawki", NIGHT)
+    assert len(frames(bench)) == 39
+    obstacle.rmdir()
+    assert load_headers(bench, "hawki", NIGHT).problems == ()
+    assert len(list(obstacle.parent.iterdir())) == 39
 
 
 def test_what_the_rules_found_stays_when_a_changed_file_is_read_again(tmp_path):

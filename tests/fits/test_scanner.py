@@ -77,6 +77,65 @@ def test_frame_after_frame_is_read_as_if_it_were_the_first(frames):
             assert by_scanner(reader.read(path)) == by_astropy(path)
 
 
+FORMS = st.one_of(
+    st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{0,17})?(E[+-]?[0-9]{1,3})?", fullmatch=True),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: repr(value).upper()),
+    st.integers(-(2**66), 2**66).map(str),
+    st.sampled_from(["-0", "-0.0", "007", "5.", ".5", "1.E5", "1e5", "1D5", "- 5", "1_0", "1E400", "1E-400", "0x1"]),
+    st.sampled_from(["nan", "inf", "NaN", "Infinity", "-Infinity", "null", "true", "T", "'1.5'", "5\t", "5\0", ""]),
+    st.sampled_from(["1, 2", "[1", "2]", "'a", "b'", '"a', 'b"', "{", "}"]),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    files=st.lists(st.tuples(FORMS, FORMS, FORMS, st.sampled_from(["/", " / a", ""])), min_size=3, max_size=6)
+)
+def test_numbers_that_change_from_frame_to_frame_are_read_as_in_a_first_frame(files):
+    reader = HeaderReader()
+    with tempfile.TemporaryDirectory() as folder:
+        start = write_frame(Path(folder) / "start.fits", A=1, **{f"FILL{i}": i for i in range(20)})
+        content = start.read_bytes()
+        for number, (first, second, third, tail) in enumerate([("1", "2", "3", "/"), *files]):
+            values = (
+                ("A", first, "/"),
+                ("FILL1", second, "/"),
+                ("FILL2", third, tail),
+                ("FILL19", first, tail),
+            )
+            path = Path(folder) / f"{number}.fits"
+            path.write_bytes(content)
+            for key, value, end in values:
+                set_card(path, key, f"{key:<8}= {value:>20} {end}")
+            ours, fresh = dict(reader.read(path).keys), dict(read_header(path).keys)
+            assert ours == fresh
+            assert {key: type(value) for key, value in ours.items()} == {
+                key: type(value) for key, value in fresh.items()
+            }
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("FILL1   =                    1 / a", "FILL1   =55 / the blank is gone"),
+        ("FILL1   =                    1 / a", "FILL1   = 5"),
+        ("FILL1   = 1".ljust(79) + "2", "FILL1   = 3".ljust(79) + "4"),
+        ("HIERARCH ESO A B = 1 / a", "HIERARCH ESO A B= 25 / a"),
+        ("HIERARCH ESO A B = 1 / a", "HIERARCH ESO A C = 25 / a"),
+        ("COMMENT  one", "CONTINUE  'two'"),
+        ("FILL1   = 'a&'", "FILL1   = 5 / a number"),
+        ("FILL1   = 5 / a number", "FILL1   = 'a / b'"),
+        ("FILL1   = 5 / a number", "COMMENT = 5 / a number"),
+    ],
+)
+def test_a_card_that_takes_another_form_is_read_as_in_a_first_frame(tmp_path, first, second):
+    reader = HeaderReader()
+    for number, card in enumerate([first, first.replace("1", "7"), second, first, second]):
+        path = write_frame(tmp_path / f"{number}.fits", **{f"FILL{i}": i for i in range(20)})
+        set_card(path, "FILL1", card)
+        assert dict(reader.read(path).keys) == dict(read_header(path).keys)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     cut=st.integers(0, 5 * BLOCK),

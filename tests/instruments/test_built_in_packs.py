@@ -36,7 +36,7 @@ def test_every_recipe_of_a_rule_has_an_engine_and_every_engine_has_a_rule(pack: 
 
 
 @pytest.mark.esorex
-@pytest.mark.parametrize("name", ["hawki", "naco", "uves", "giraffe"])
+@pytest.mark.parametrize("name", ["hawki", "naco", "uves", "giraffe", "muse", "vimos"])
 def test_the_recipes_are_those_of_the_installed_pipeline(name: str) -> None:
     engines = [choice for recipe in find_pack(name).instrument.recipes.values() for choice in recipe.engines]
     wanted = {choice.recipe for choice in engines if choice.engine == "esorex"}
@@ -79,7 +79,7 @@ def test_every_key_that_a_pack_names_is_in_its_dictionary(pack: InstrumentPack) 
     assert {key for key in named if pack.keys.find(key) is None} == set()
 
 
-@pytest.mark.parametrize("name", ["hawki", "efosc2", "naco", "uves", "giraffe"])
+@pytest.mark.parametrize("name", sorted(available_packs()))
 def test_every_key_of_a_simulated_frame_is_in_the_dictionary(name: str, tmp_path: Path) -> None:
     pack = find_pack(name)
     night = observe(pack, tmp_path, 32)
