@@ -137,7 +137,7 @@ class _Preprocessor(Preprocessor):
         """Stop at an include of no file."""
         if is_malformed:
             raise self._wrong('expected #include "FILE"')
-        places = ", ".join(dict.fromkeys((curdir, *self.path) if not is_system_include else self.path))
+        places = ", ".join(dict.fromkeys((curdir or ".", *self.path) if not is_system_include else self.path))
         raise self._wrong(f"there is no file '{includepath}' in {places}")
 
     def on_file_open(self, is_system_include: bool, includepath: str) -> io.StringIO:

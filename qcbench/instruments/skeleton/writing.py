@@ -263,10 +263,9 @@ def _organizers(kinds: Sequence[Kind]) -> Iterable[str]:
     if not _processed(kinds):
         yield '// minRet = 1;\n// select execute(BIAS) from inputFiles where RAW.TYPE == "BIAS" group by TPL.START;\n'
         return
-    yield "minRet = 1;"
     for kind in _processed(kinds):
         keys = ",".join(["TPL.START", *kind.setup])
-        yield f'\nselect execute({kind.raw_type}) from inputFiles where RAW.TYPE == "{kind.raw_type}"'
+        yield f'\nminRet = 1;\nselect execute({kind.raw_type}) from inputFiles where RAW.TYPE == "{kind.raw_type}"'
         yield f"    group by {keys} as (TPL_A,tpl);"
     yield ""
 
