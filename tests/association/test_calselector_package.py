@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from qcbench.association.calselector import read_tree
 from qcbench.association.calselector.package import LIST, README, make_package
+from qcbench.core.dates import utc_now
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import sha256
 from qcbench.fits import read_header
@@ -124,7 +125,8 @@ def test_a_name_is_never_a_path(bench: Workbench, tmp_path: Path) -> None:
         session.execute(
             update(Frame)
             .where(Frame.arcfile == BIAS[0].arcfile)
-            .values(arcfile="../../TOY.2026-11-11T09:00:01.fits")
+            # loaded now, so that the data sets are made anew
+            .values(arcfile="../../TOY.2026-11-11T09:00:01.fits", loaded_at=utc_now())
         )
     with pytest.raises(QcbenchError, match="can't be the name of a file"):
         make_package(bench, answer(bench, SCIENCE[0]), tmp_path / "in" / "package")

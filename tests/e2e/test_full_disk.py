@@ -29,7 +29,7 @@ simulated_archive(Path(sys.argv[2]), window=128)
 
 def states():
     with bench.store.read() as session:
-        return sorted(session.scalars(select(AssociationBlock.state)))
+        return sorted(session.scalars(select(AssociationBlock.state).where(AssociationBlock.recipe != "NONE")))
 
 auto_daily(bench, dates=[], show=False)
 load_headers(bench, "hawki", NIGHT)
