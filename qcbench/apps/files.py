@@ -110,4 +110,5 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         (url_path_join(base, "/qcbench/certify"), DoorHandler),
         (url_path_join(base, r"/qcbench/files/(.*)"), ReportHandler, {"path": str(data)}),
     ]
+    # tornado gives this method no types
     server.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]

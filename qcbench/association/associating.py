@@ -11,6 +11,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 
 from sqlalchemy import select
@@ -27,7 +28,7 @@ from qcbench.association.candidates import (
 )
 from qcbench.core.dates import utc_now
 from qcbench.instruments import InstrumentPack
-from qcbench.oca import Action, Association, Cascade, Match, cascade_of, validity_of
+from qcbench.oca import Action, Association, Cascade, Match, cascade_of
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, advance, record_lasting
 
 TOOL = "create-ab"
@@ -123,6 +124,12 @@ class Associator:
         """Return what tells whether a candidate may be taken by an AB at all."""
         return lambda position: self.refusal(ab, association, candidates, position) is None
 
+    @cached_property
+    def _raw_reaches(self) -> dict[int, float]:
+        """How far (days) each rule for raw files looks, by the identity of the rule; a day where it sets no limit."""
+        reaches = ((need.association, need.validity.extended.reach) for need in self.cascade.needs)
+        return {id(rule): RAW_REACH_DAYS if math.isinf(days) else days for rule, days in reaches}
+
     def refusal(
         self, ab: AssociationBlock, association: Association, candidates: Candidates, position: int
     ) -> str | None:
@@ -142,17 +149,13 @@ class Associator:
             if any(item.frame_id == known.row_id for item in _group_of(ab)):
                 return "it is in the group of this AB"
             # else it would depend on what other ABs are open which frames are looked at
-            if abs((time or 0.0) - ab.mjd_obs_mod) > self._raw_reach(association):
+            if abs((time or 0.0) - ab.mjd_obs_mod) > self._raw_reaches.get(id(association), RAW_REACH_DAYS):
                 return f"it is more than {RAW_REACH_DAYS:g} d away, and the rule sets no limit"
         if time is not None:
             for point in self.pack.breakpoints:
                 if point.holds_for(ab.raw_type, known.category) and point.separates(ab.mjd_obs_mod, time):
                     return f"the instrument changed between, on {point.at:%Y-%m-%d %H:%M} UT: {point.why}"
         return None
-
-    def _raw_reach(self, association: Association) -> float:
-        reach = validity_of(association.condition).extended.reach
-        return RAW_REACH_DAYS if math.isinf(reach) else reach
 
     def _action(self, ab: AssociationBlock) -> Action:
         return self.pack.rules.action(ab.action)

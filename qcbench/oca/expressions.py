@@ -7,6 +7,7 @@ as `between`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -34,12 +35,14 @@ class Compiled:
     """A value that keeps its closures beside its fields, and leaves them behind when pickled."""
 
     def __getstate__(self) -> dict[str, object]:
+        # only dataclasses are derived from it, which a type can't say
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
 
-class Expression(Compiled):
+class Expression(Compiled, ABC):
     """A node of the tree. Equal trees are equal values."""
 
+    @abstractmethod
     def compile(self, neutral: bool | None) -> Evaluator:
         """Make the closure of this node.
 
@@ -49,7 +52,6 @@ class Expression(Compiled):
             What a `tryBetween` counts as so that it filters nothing: True, and False under an
             odd number of `not`. None evaluates it as `between`.
         """
-        raise NotImplementedError
 
     def children(self) -> tuple[Expression, ...]:
         """Give the nodes below this one, from left to right."""

@@ -150,6 +150,7 @@ def _accepted(error: UnexpectedInput, text: str, start: str) -> set[str]:
         return set(error.accepts)
     before = _parser().parse_interactive(text[: error.pos_in_stream], start=start)
     before.exhaust_lexer()
+    # lark gives this method no types
     return set(before.accepts())  # type: ignore[no-untyped-call]
 
 

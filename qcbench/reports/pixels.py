@@ -131,9 +131,9 @@ def _in_order(planes: list[Any], detectors: Sequence[str]) -> list[Any]:
 
 def _plane(hdu: Any, step: int) -> NDArray[Any]:
     """Return an image; of a cube, its middle plane."""
-    place = (slice(None, None, step), slice(None, None, step))
+    place: tuple[slice | int, ...] = (slice(None, None, step), slice(None, None, step))
     if len(hdu.shape) == 3:
-        place = (hdu.shape[0] // 2, *place)  # type: ignore[assignment]
+        place = (hdu.shape[0] // 2, *place)
     values = np.asarray(hdu.section[place])
     return (
         values.astype(np.float32)

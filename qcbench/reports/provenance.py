@@ -11,7 +11,7 @@ from markupsafe import Markup
 import qcbench
 from qcbench.core.addresses import relative_url
 from qcbench.core.dates import iso_ut, time_of_mjd
-from qcbench.look.marks import state_tag
+from qcbench.look.marks import TagKind, state_tag
 from qcbench.look.pages import Cell, Column, Link, table
 from qcbench.reports.sections import Section, anchor, card, facts
 from qcbench.reports.subject import Subject, raw_path
@@ -108,6 +108,6 @@ def processing(subject: Subject) -> Section:
 
 def _state(subject: Subject) -> Markup:
     ab = subject.ab
-    kind = {"failed": "failed", "rejected": "nok"}.get(ab.state, "accent")
+    kinds: dict[str, TagKind] = {"failed": "failed", "rejected": "nok"}
     review = f" · for review: {ab.review}" if ab.review else ""
-    return state_tag(ab.state, kind) + review  # type: ignore[arg-type]
+    return state_tag(ab.state, kinds.get(ab.state, "accent")) + review
