@@ -18,12 +18,12 @@ from qcbench.association.forming import form_abs
 from qcbench.association.frames import take_frames
 from qcbench.association.general import index_general
 from qcbench.association.texts import write_texts
-from qcbench.core.dates import mjd_of, utc_now
+from qcbench.association.waiting import patience_of
+from qcbench.core.dates import utc_now
 from qcbench.store import AssociationBlock, record_event
 from qcbench.workbench import Workbench
 
 TOOL = "create-ab"
-MINUTES_PER_DAY = 1440.0
 _FLAGS = {"CALIB": "cal_AB", "SCIENCE": "sci_AB"}
 
 
@@ -42,7 +42,7 @@ class CreateResult:
     incomplete : list of str
         ABs of the date that lack a calibration or raw frames.
     waiting : list of str
-        First frames of templates that are still being taken.
+        First frames of groups that are waited for, and frames whose group their whole template tells.
     filtered, unclassified, unsupported : list of str
         Frames that are kept out, that no rule gives a type, and for which the rules form no group.
     problems : list of str
@@ -85,10 +85,10 @@ def create_abs(
     """
     pack = bench.pack(instrument)
     result = CreateResult(date, problems=index_general(bench, instrument))
-    timeout = bench.settings.processing.template_timeout_min / MINUTES_PER_DAY
+    patience = patience_of(bench, now or utc_now())
     with bench.store.write() as session:
         taken = take_frames(session, pack, date, mode)
-        formed = form_abs(session, pack, date, mode, taken, now=mjd_of(now or utc_now()), timeout=timeout)
+        formed = form_abs(session, pack, date, mode, taken, patience)
         # science ABs stay open for ever: those of other dates are left as they are
         associations = associate_open(session, pack, mode=mode, date=date if mode == "SCIENCE" else None)
         if formed.created:

@@ -19,16 +19,16 @@ from sqlalchemy.orm import Session, selectinload
 from qcbench.association.associating import RAWFILE
 from qcbench.association.candidates import SECONDS_PER_DAY
 from qcbench.association.frames import Taken, keys_of
+from qcbench.association.waiting import Patience, group_waits, template_waits
 from qcbench.core.dates import utc_now
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Action, Group, Value, group, product_keys
+from qcbench.oca.rules import FILE_KEY, TEMPLATE_KEY
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Frame, Product, record_event
 from qcbench.store.models import NO_RECIPE
 
 TOOL = "create-ab"
 _UNTOUCHED = (ABState.CREATED, ABState.QUEUED)
-_PER_TEMPLATE = "TPL.START"
-_PER_FILE = "ARCFILE"
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Formed:
     created, changed, dissolved : list of str
         Names of ABs that are new, that follow their group, and that have lost all their frames.
     waiting : list of str
-        First frames of templates that are still being taken.
+        First frames of groups that are waited for, and frames whose group their whole template tells.
     unsupported : list of str
         Frames for which the rules form no group.
     """
@@ -80,25 +80,15 @@ def form_abs(
     date: dt.date,
     mode: str,
     taken: Taken,
-    *,
-    now: float,
-    timeout: float,
+    patience: Patience,
 ) -> Formed:
-    """Form the ABs of a date that can be formed now.
-
-    Parameters
-    ----------
-    now : float
-        The time (MJD, days) against which a template counts as still being taken.
-    timeout : float
-        How long (days) after its last frame a template that lacks frames is waited for.
-    """
+    """Form the ABs of a date that can be formed now."""
     formed = Formed()
     groups = [(found, _formed_before(session, found)) for found in _groups(pack, date, taken.frames)]
     # first, for what takes their place may have their name
     formed.dissolved = _dissolve(session, pack, date, mode, {known.id for _, known in groups if known})
     for found, known in groups:
-        if known is None and _still_taken(found, taken, now, timeout):
+        if known is None and group_waits(found.made.organizer, found.frames, taken.arrived, patience):
             formed.waiting.append(found.frames[0].arcfile)
         elif known is None:
             formed.created.append(_form(session, pack, mode, found).name)
@@ -109,9 +99,11 @@ def form_abs(
             _too_late(session, known, found)
     session.flush()
     grouped = {frame.arcfile for found, _ in groups for frame in found.frames}
-    formed.unsupported = [
-        frame.arcfile for frame in taken.frames if frame.dfo_date == date and frame.arcfile not in grouped
-    ]
+    for frame in taken.frames:
+        if frame.dfo_date == date and frame.arcfile not in grouped:
+            # what a rule says of the last frame is not known before that is there
+            waits = template_waits(frame.tpl_start, taken.arrived, patience)
+            (formed.waiting if waits else formed.unsupported).append(frame.arcfile)
     return formed
 
 
@@ -125,7 +117,7 @@ def _groups(pack: InstrumentPack, date: dt.date, frames: Sequence[Frame]) -> lis
     )
     for made in made_by_rule:
         members = [frames[index] for index in made.members]
-        if _PER_TEMPLATE not in made.organizer.group_keys:
+        if TEMPLATE_KEY not in made.organizer.group_keys:
             # without a template to follow, a group ends with its date
             members = [frame for frame in members if frame.dfo_date == date]
         if not members or all(frame.dfo_date != date for frame in members):
@@ -137,17 +129,6 @@ def _groups(pack: InstrumentPack, date: dt.date, frames: Sequence[Frame]) -> lis
         name = root if names[root] == 1 else f"{root}_{made.action}"
         found.append(_Group(made, tuple(members), name))
     return found
-
-
-def _still_taken(found: _Group, taken: Taken, now: float, timeout: float) -> bool:
-    """Tell whether the template of a group may still be running."""
-    if _PER_FILE in found.made.organizer.group_keys and not found.too_few:
-        return False
-    first = found.frames[0]
-    wanted = first.tpl_nexp or 0
-    here = taken.arrived.get(first.tpl_start, 0) if first.tpl_start else len(found.frames)
-    end = max(frame.mjd_obs + frame.exptime / SECONDS_PER_DAY for frame in found.frames)
-    return here < wanted and now < end + timeout
 
 
 def _formed_before(session: Session, found: _Group) -> AssociationBlock | None:
@@ -186,7 +167,7 @@ def _form(session: Session, pack: InstrumentPack, mode: str, found: _Group) -> A
     ab.products = _virtual_products(ab, pack.rules.action(found.action))
     session.add(ab)
     wanted = found.frames[0].tpl_nexp or 0
-    short = _PER_TEMPLATE in found.made.organizer.group_keys and len(found.frames) < wanted
+    short = TEMPLATE_KEY in found.made.organizer.group_keys and len(found.frames) < wanted
     text = f"{len(found.frames)} raw frames" + (
         f" of {wanted} that the template should have" if short else ""
     )
@@ -209,7 +190,7 @@ def _values(pack: InstrumentPack, found: _Group) -> dict[str, Any]:
         "action": made.action,
         "recipe": action.recipe or NO_RECIPE,
         "missing": found.too_few,
-        "match_keys": {key: value for key, value in made.key_values if key != _PER_FILE},
+        "match_keys": {key: value for key, value in made.key_values if key != FILE_KEY},
         "setup": pack.setup_text(raw_type, first.keys),
         "keys": {key: value for key, value in keys.items() if value is not None},
         "mjd_obs": first.mjd_obs,

@@ -6,12 +6,12 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from qcbench.association.waiting import Arrived, arrived_of
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Keys, Value, classify
 from qcbench.store import Frame, record_event
@@ -34,41 +34,41 @@ class Taken:
     unclassified : list of str
         ARCFILE of frames that no rule gives a type.
     arrived : dict
-        The number of frames of each template that are there, whatever became of them.
+        What is there of each template, by TPL.START.
     """
 
     frames: list[Frame] = field(default_factory=list)
     filtered: dict[str, str] = field(default_factory=dict)
     unclassified: list[str] = field(default_factory=list)
-    arrived: dict[str, int] = field(default_factory=dict)
+    arrived: dict[str, Arrived] = field(default_factory=dict)
 
 
 def take_frames(session: Session, pack: InstrumentPack, date: dt.date, mode: str) -> Taken:
     """Filter and classify the frames of a date, and tell the database."""
-    taken = Taken()
-    of_date = _frames(session, pack.name, [date])
-    templates = {frame.tpl_start for frame in of_date} - {None}
-    # a template that goes on over the start of a date is one template
-    beside = [
-        frame
-        for frame in _frames(session, pack.name, [date - _DAY, date + _DAY])
-        if frame.tpl_start in templates
-    ]
-    for frame in sorted([*of_date, *beside], key=lambda item: (item.mjd_obs, item.arcfile)):
-        if frame.tpl_start is not None:
-            taken.arrived[frame.tpl_start] = taken.arrived.get(frame.tpl_start, 0) + 1
+    frames = frames_around(session, pack.name, date)
+    taken = Taken(arrived=arrived_of(frames))
+    for frame in frames:
         _take(session, pack, frame, mode, taken, own=frame.dfo_date == date)
     return taken
+
+
+def frames_around(session: Session, instrument: str, date: dt.date) -> list[Frame]:
+    """Return the frames of a date, and those of the days around that are of its templates, in the order of time.
+
+    A template that goes on over the start of a date is one template.
+    """
+    of_instrument = select(Frame).where(Frame.instrument == instrument)
+    found = list(session.scalars(of_instrument.where(Frame.dfo_date == date)))
+    templates = {frame.tpl_start for frame in found if frame.tpl_start is not None}
+    beside = of_instrument.where(
+        Frame.dfo_date.in_([date - _DAY, date + _DAY]), Frame.tpl_start.in_(sorted(templates))
+    )
+    return sorted([*found, *session.scalars(beside)], key=lambda frame: (frame.mjd_obs, frame.arcfile))
 
 
 def keys_of(frame: Frame) -> dict[str, Value]:
     """Return the keys of a frame together with those that classification assigned."""
     return {**frame.keys, "RAW.TYPE": frame.raw_type, "DO.CATG": frame.do_catg}
-
-
-def _frames(session: Session, instrument: str, dates: Sequence[dt.date]) -> list[Frame]:
-    query = select(Frame).where(Frame.instrument == instrument, Frame.dfo_date.in_(dates))
-    return list(session.scalars(query))
 
 
 def _take(

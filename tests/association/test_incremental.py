@@ -5,23 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qcbench.core.dates import time_of_mjd
 from qcbench.store import Frame
 from qcbench.workbench import Workbench
 from tests.association.observatory import (
     DATE,
     INSTRUMENT,
+    LATER,
     add_general,
     arrive,
     blocks,
     build,
     create,
     emptied,
+    mjd_at,
     summary,
     template,
     texts,
@@ -61,12 +65,17 @@ def frames_of(templates: Sequence[tuple[str, dt.date, float, int, int, str]]) ->
     return list(found.values())
 
 
-def result_of(bench: Workbench, steps: Sequence[Sequence[Frame]]) -> tuple[object, object]:
+def result_of(
+    bench: Workbench, steps: Sequence[Sequence[Frame]], times: Sequence[dt.datetime] = (LATER,)
+) -> tuple[object, object]:
+    """What the ABs are in the end, with one call of create-ab for each step and one long after."""
     emptied(bench)
-    for step in steps:
+    for step, now in zip(steps, cycle(times), strict=False):
         arrive(bench, step)
         for date in DATES:
-            create(bench, date)
+            create(bench, date, now=now)
+    for date in DATES if times[-1] != LATER else ():
+        create(bench, date)
     return summary(bench), texts(bench)
 
 
@@ -80,6 +89,9 @@ def test_any_order_and_any_number_of_steps_end_with_the_abs_of_one_call(
     shuffled = random.Random(seed).sample(frames, len(frames))
     steps = [shuffled[start::n_steps] for start in range(n_steps)]
     assert result_of(bench, steps) == at_once
+    # calls while the templates are being taken: groups wait in one call, and are formed in another
+    during = [time_of_mjd(mjd_at(hours)) for hours in (1.5, 13.5, 18.5)]
+    assert result_of(bench, steps, during) == at_once
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

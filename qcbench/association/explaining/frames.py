@@ -24,19 +24,17 @@ from qcbench.association.explaining.classifying import (
 )
 from qcbench.association.explaining.grouping import (
     Selection,
-    Waiting,
     nearest_organizers,
     select_frame,
-    waiting_for,
 )
-from qcbench.core.dates import mjd_of, utc_now
+from qcbench.association.waiting import Patience, Waiting, patience_of
+from qcbench.core.dates import utc_now
 from qcbench.core.errors import NotFoundError
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Value
 from qcbench.store import ABInput, ArchiveFile, Frame
 from qcbench.workbench import Workbench
 
-MINUTES_PER_DAY = 1440.0
 MODES = ("CALIB", "SCIENCE")
 _FEW, _MANY = 3, 500
 _TO_THE_DAY = len("2026-11-19")
@@ -116,17 +114,14 @@ def explain_frame(bench: Workbench, name: str, *, now: dt.datetime | None = None
         if frame is None:
             return _of_file(session, root)
         pack = bench.pack(frame.instrument)
-        timeout = bench.settings.processing.template_timeout_min / MINUTES_PER_DAY
-        return _of_frame(session, pack, frame, mjd_of(now or utc_now()), timeout)
+        return _of_frame(session, pack, frame, patience_of(bench, now or utc_now()))
 
 
-def _of_frame(
-    session: Session, pack: InstrumentPack, frame: Frame, now: float, timeout: float
-) -> FrameExplanation:
+def _of_frame(session: Session, pack: InstrumentPack, frame: Frame, patience: Patience) -> FrameExplanation:
     typing = explain_type(pack.rules, frame.keys)
     keys: dict[str, Value] = {**frame.keys, **typing.assigned}
     filtered = next((rule.why for rule in pack.filters if rule.keeps_out(frame.arcfile, keys)), None)
-    selections = select_frame(session, pack, frame)
+    selections, waiting = select_frame(session, pack, frame, patience)
     told = FrameExplanation(
         arcfile=frame.arcfile,
         answer="",
@@ -144,7 +139,7 @@ def _of_frame(
         filtered=filtered,
         selections=() if filtered else selections,
         near_organizers=() if selections or not typing.is_known else nearest_organizers(pack, keys),
-        waiting=waiting_for(session, frame, selections, now=now, timeout=timeout),
+        waiting=waiting,
         blocks=_blocks(session, frame),
     )
     answer, todo = _where(told, frame, typing)
@@ -197,17 +192,15 @@ def _where(told: FrameExplanation, frame: Frame, typing: Typing) -> tuple[str, s
         )
     if told.problem:
         return f"{_type(told)}, in no AB: it {told.problem}.", ""
+    if told.waiting:
+        return (
+            f"{_type(told)}, in no AB yet: {told.waiting.why}.",
+            f"It is waited for until {told.waiting.until:%Y-%m-%d %H:%M} UT",
+        )
     if not told.selections:
         return (
             f"{_type(told)}, in no AB: no organizer selects it.",
             "If it is to be processed, add an organizer",
-        )
-    if told.waiting:
-        wait = told.waiting
-        text = f"its template is still being taken: {wait.here} of {wait.wanted} frames are there"
-        return (
-            f"{_type(told)}, in no AB yet: {text}.",
-            f"It is waited for until {wait.until:%Y-%m-%d %H:%M} UT",
         )
     return f"{_type(told)}, in no AB yet: none was formed since it came.", create
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from qcbench.association.candidates import SECONDS_PER_DAY
 from qcbench.association.explaining.classifying import NearRule, near_rule, ranked
 from qcbench.association.explaining.terms import place_of
-from qcbench.core.dates import time_of_mjd
+from qcbench.association.frames import frames_around
+from qcbench.association.waiting import Patience, Waiting, arrived_of, group_waits, template_waits
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import ConditionResult, Group, Organizer, Value, classify, explain, group
 from qcbench.store import Frame
-
-_DAY = dt.timedelta(days=1)
-_PER_TEMPLATE = "TPL.START"
-_PER_FILE = "ARCFILE"
 
 
 @dataclass(frozen=True)
@@ -44,26 +38,28 @@ class Selection:
     least: int
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A template that may still be running: what is there of it, and until when it is waited for (UT)."""
-
-    template: str
-    here: int
-    wanted: int
-    until: dt.datetime
-
-
-def select_frame(session: Session, pack: InstrumentPack, frame: Frame) -> tuple[Selection, ...]:
-    """Group a frame with those around it as the next create-ab would, and say what groups it is in."""
-    frames, keys = _grouped_together(session, pack, frame)
+def select_frame(
+    session: Session, pack: InstrumentPack, frame: Frame, patience: Patience
+) -> tuple[tuple[Selection, ...], Waiting | None]:
+    """Group a frame with those around it as the next create-ab would: its groups, and what they are waited for."""
+    around = frames_around(session, pack.name, frame.dfo_date)
+    arrived = arrived_of(around)
+    # those that are kept out, and those of the other mode, are grouped with none
+    frames = [
+        item
+        for item in around
+        if item is frame or (item.filtered is None and item.dpr_catg == frame.dpr_catg)
+    ]
+    keys = [{**item.keys, **classify(pack.rules, item.keys).assigned} for item in frames]
     position = frames.index(frame)
     grouping = group(pack.rules, keys)
-    return tuple(
-        _selection(pack, made, frames, keys[position])
-        for made in (*grouping.groups, *grouping.too_small)
-        if position in made.members
-    )
+    made = [found for found in (*grouping.groups, *grouping.too_small) if position in found.members]
+    waits = [
+        group_waits(found.organizer, [frames[index] for index in found.members], arrived, patience)
+        for found in made
+    ] or [template_waits(frame.tpl_start, arrived, patience)]
+    selections = tuple(_selection(pack, found, frames, keys[position]) for found in made)
+    return selections, next(filter(None, waits), None)
 
 
 def nearest_organizers(pack: InstrumentPack, keys: dict[str, Value]) -> tuple[NearRule, ...]:
@@ -74,48 +70,6 @@ def nearest_organizers(pack: InstrumentPack, keys: dict[str, Value]) -> tuple[Ne
             for rule in pack.rules.organizers
         )
     )
-
-
-def waiting_for(
-    session: Session, frame: Frame, selections: Sequence[Selection], *, now: float, timeout: float
-) -> Waiting | None:
-    """Return what a frame's template is waited for; None where it is not.
-
-    Parameters
-    ----------
-    now : float
-        The present (MJD, days).
-    timeout : float
-        How long (days) after its last frame a template that lacks frames is waited for.
-    """
-    per_file = all(_PER_FILE in dict(found.key_values) for found in selections)
-    if frame.tpl_start is None or not frame.tpl_nexp or (selections and per_file):
-        return None
-    same = select(func.count(), func.max(Frame.mjd_obs + Frame.exptime / SECONDS_PER_DAY)).where(
-        Frame.instrument == frame.instrument, Frame.tpl_start == frame.tpl_start
-    )
-    here, end = session.execute(same).one()
-    until = end + timeout
-    if here >= frame.tpl_nexp or now >= until:
-        return None
-    return Waiting(frame.tpl_start, here, frame.tpl_nexp, time_of_mjd(until))
-
-
-def _grouped_together(
-    session: Session, pack: InstrumentPack, frame: Frame
-) -> tuple[list[Frame], list[dict[str, Value]]]:
-    """Return the frames that may be of a frame's groups, with their keys; those that are kept out are not."""
-    dates = [frame.dfo_date, frame.dfo_date - _DAY, frame.dfo_date + _DAY]
-    near = select(Frame).where(
-        Frame.instrument == frame.instrument,
-        Frame.dfo_date.in_(dates),
-        Frame.dpr_catg == frame.dpr_catg,
-        (Frame.filtered.is_(None)) | (Frame.id == frame.id),
-        (Frame.dfo_date == frame.dfo_date) | (Frame.tpl_start == frame.tpl_start),
-    )
-    frames = sorted(session.scalars(near), key=lambda item: (item.mjd_obs, item.arcfile))
-    keys = [{**item.keys, **classify(pack.rules, item.keys).assigned} for item in frames]
-    return frames, keys
 
 
 def _selection(

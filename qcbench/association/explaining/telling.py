@@ -118,10 +118,10 @@ def _organisation(told: FrameExplanation) -> Iterator[str]:
         for near in told.near_organizers:
             yield from _near(near)
     if told.waiting:
-        wait = told.waiting
+        what = f"template {told.waiting.template}" if told.waiting.template else "the group"
         yield (
-            f"  ▲ template {wait.template}: {wait.here} of {wait.wanted} frames are there; it is waited for "
-            f"until {iso_ut(wait.until)} UT"
+            f"  ▲ {what}: {told.waiting.here} of {told.waiting.wanted} frames are there; it is waited for "
+            f"until {iso_ut(told.waiting.until)} UT"
         )
 
 
