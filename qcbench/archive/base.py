@@ -56,6 +56,15 @@ class Archive(Protocol):
             The id is there with another content, or what arrived is not what was sent.
         """
 
+    def fetch_product(self, dp_id: str, target: Path) -> None:
+        """Put a product at `target`, whole or not at all.
+
+        Raises
+        ------
+        ArchiveError
+            The archive has not got it.
+        """
+
     def holding(self, dp_id: str) -> str | None:
         """Return the SHA-256 of a product in the archive, read from its bytes; None if it is not there."""
 

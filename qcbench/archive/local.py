@@ -76,6 +76,13 @@ class LocalArchive:
             _compare(dp_id, hash_of(tmp), sha256, "what arrived differs from what was sent")
         return True
 
+    def fetch_product(self, dp_id: str, target: Path) -> None:
+        """Copy the product to `target`: nobody may change that of the archive."""
+        path = self._product_path(dp_id)
+        if not path.is_file():
+            raise ArchiveError(f"{dp_id}: the archive {self.products} has no such product. Ingest it again")
+        copy_file(path, target)
+
     def holding(self, dp_id: str) -> str | None:
         """Return the SHA-256 of a product, read from its bytes."""
         path = self._product_path(dp_id)

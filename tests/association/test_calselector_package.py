@@ -120,6 +120,36 @@ def test_masters_come_from_the_data_tree_and_are_checked(bench: Workbench, tmp_p
     assert "there is no file of it" in make_package(bench, given, made.folder).missing[0][1]
 
 
+def test_masters_that_left_the_data_tree_come_from_the_archive(bench: Workbench, tmp_path: Path) -> None:
+    create(bench)
+    certify(bench, "BIAS")
+    path = tmp_path / "TY_MBIA_261110A.fits"
+    fits.PrimaryHDU().writeto(path)
+    dp_id = "M.TOY.2026-11-11T09:00:00.000"
+    bench.archive.ingest(dp_id, path, sha256(path))
+    with bench.store.write() as session:
+        master = session.scalars(select(Product).where(Product.pro_catg == "MASTER_BIAS")).one()
+        master.final_name, master.path, master.sha256 = path.name, str(path), sha256(path)
+        master.dp_id, master.location = dp_id, "archive"
+    wanted = sha256(path)
+    path.unlink()
+    given = answer(bench, SCIENCE[0], "raw2master")
+    made = make_package(bench, given, tmp_path / "package")
+    assert made.copied[-1] == dp_id
+    there = made.folder / f"{dp_id}.fits"
+    assert sha256(there) == wanted
+    assert make_package(bench, given, made.folder).copied == ()
+    assert [name for name in files_in(made.folder) if name.startswith(".")] == []
+
+    there.unlink()
+    held = bench.settings.archive_path / "products" / f"{dp_id}.fits"
+    held.write_bytes(b"rotten")
+    assert "not what was ingested" in make_package(bench, given, made.folder).missing[0][1]
+    held.unlink()
+    assert "has no such product" in make_package(bench, given, made.folder).missing[0][1]
+    assert not there.exists()
+
+
 def test_a_name_is_never_a_path(bench: Workbench, tmp_path: Path) -> None:
     with bench.store.write() as session:
         session.execute(

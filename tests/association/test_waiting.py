@@ -1,4 +1,4 @@
-"""A group becomes an AB when nothing more is waited for: its template is whole or broken off, its frames are enough."""
+"""A group becomes an AB when nothing more is waited for: its template is whole or broken off, its frames suffice."""
 
 from __future__ import annotations
 

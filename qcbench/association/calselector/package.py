@@ -17,7 +17,7 @@ from qcbench.association.calselector.service import Answer
 from qcbench.association.calselector.tree import AssociationTree, Download, download_text, dp_id_of, gather
 from qcbench.association.calselector.xml_form import print_tree
 from qcbench.core.errors import ArchiveError, FrameError
-from qcbench.core.files import copy_file, make_folder, sha256, write_text
+from qcbench.core.files import copy_file, make_folder, move_file, sha256, write_text
 from qcbench.core.paths import safe_name
 from qcbench.core.progress import progress_bar
 from qcbench.fits import read_header
@@ -107,7 +107,7 @@ def _put(bench: Workbench, folder: Path, name: str, frame: Frame | None, product
     if frame is not None:
         return _put_frame(bench, target, frame)
     if product is not None:
-        return _put_product(target, product)
+        return _put_product(bench, target, product)
     raise ArchiveError("the database does not know it")
 
 
@@ -141,20 +141,34 @@ def _difference(path: Path, frame: Frame) -> str | None:
         return err.problem
 
 
-def _put_product(target: Path, product: Product) -> bool:
-    source = Path(product.path) if product.path else None
-    if source is None or not source.is_file():
-        raise ArchiveError(
-            f"{product.file_name}: there is no file of it in the data tree ({product.location})"
-        )
+def _put_product(bench: Workbench, target: Path, product: Product) -> bool:
+    local = Path(product.path) if product.path and Path(product.path).is_file() else None
     with _reasons():
-        wanted = product.sha256 or sha256(source)
-        if target.is_file() and target.stat().st_size == source.stat().st_size and sha256(target) == wanted:
+        found = sha256(local) if local else None
+        wanted = product.sha256 or found
+        if wanted and target.is_file() and sha256(target) == wanted:
             return False
-        if product.sha256 and sha256(source) != wanted:
-            raise ArchiveError(f"{source}: its content is not what the database says (SHA-256)")
-        copy_file(source, target)
+        if local and found == wanted:
+            copy_file(local, target)
+        elif product.dp_id and wanted:
+            _fetch_product(bench, target, product.dp_id, wanted)
+        elif local:
+            raise ArchiveError(f"{local}: its content is not what the database says (SHA-256)")
+        else:
+            raise ArchiveError(
+                f"{product.file_name}: there is no file of it in the data tree ({product.location})"
+            )
     return True
+
+
+def _fetch_product(bench: Workbench, target: Path, dp_id: str, wanted: str) -> None:
+    """Get from the archive what is no longer, or not as it was, in the data tree."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as place:
+        fetched = Path(place) / target.name
+        bench.archive.fetch_product(dp_id, fetched)
+        if sha256(fetched) != wanted:
+            raise ArchiveError(f"{dp_id}: what the archive gives is not what was ingested (SHA-256)")
+        move_file(fetched, target)
 
 
 @contextmanager
