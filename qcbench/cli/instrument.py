@@ -64,7 +64,7 @@ def new(
 
     Nothing is overwritten.
     """
-    from qcbench.cli.pack_machine import instrument_files
+    from qcbench.instruments.checking import instrument_files
     from qcbench.instruments.skeleton import EXAMPLE, free_code, survey_frames, write_skeleton
 
     if bool(files) != from_frames:
@@ -106,9 +106,10 @@ def check(invocation: Invocation, target: str) -> None:
     A pack of the workbench (config/NAME) wins over one that comes with qcbench; no workbench is needed. Errors end
     the command with code 4; warnings and notes don't.
     """
-    from qcbench.cli.pack_machine import check_alike, check_engines, check_simulation
     from qcbench.core.dates import utc_now
-    from qcbench.instruments.checking import check_pack, sorted_findings
+    from qcbench.instruments.checking import check_alike, check_pack, sorted_findings
+    from qcbench.processing import check_engines
+    from qcbench.simulate import check_simulation
 
     folder, additions = _folder(invocation, target)
     today = utc_now().date()

@@ -1,6 +1,7 @@
 """Running recipes on ABs: engines, the processing of one AB, and jobs in the order of the cascade."""
 
 from qcbench.processing.cascade import Cascade, Task, run_cascade
+from qcbench.processing.checking import check_engines
 from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, load_engines
 from qcbench.processing.jobs import JobResult, create_job, queued_cascade
 from qcbench.processing.process_ab import ProcessResult, process_ab, recover_interrupted
@@ -13,6 +14,7 @@ __all__ = [
     "RecipeJob",
     "RecipeResult",
     "Task",
+    "check_engines",
     "create_job",
     "load_engines",
     "process_ab",

@@ -126,5 +126,5 @@ class Recipe:
                 }
                 for parameter in self.parameters
             ],
-            "products": [str(defaults[name]) for name in self.products],
+            "products": [{"parameter": name, "category": str(defaults[name])} for name in self.products],
         }

@@ -1,6 +1,7 @@
 """The simulated observatory: raw frames with a known truth, written into a local archive."""
 
 from qcbench.simulate.anomalies import known_anomalies
+from qcbench.simulate.checking import check_simulation
 from qcbench.simulate.description import Description, load_description
 from qcbench.simulate.observatory import InjectedAnomaly, SimulationResult, simulate, truth_path
 from qcbench.simulate.truth import TruthRow
@@ -10,6 +11,7 @@ __all__ = [
     "InjectedAnomaly",
     "SimulationResult",
     "TruthRow",
+    "check_simulation",
     "known_anomalies",
     "load_description",
     "simulate",

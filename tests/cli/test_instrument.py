@@ -65,6 +65,27 @@ def test_a_recipe_and_a_parameter_that_there_are_not_are_errors(pack: Path) -> N
     assert found["the Python recipe flat has no parameter lthrr"]["remedy"] == "was lthr meant?"
 
 
+def test_a_tag_that_the_python_recipe_does_not_take_is_an_error(pack: Path) -> None:
+    change(pack / "rules.oca", 'DO.CATG  = "BIAS";', 'DO.CATG  = "BIAS_RAW";')
+    answer = run_qcbench("instrument", "check", str(pack), "--json")
+    (found,) = (item for item in json.loads(answer.stdout)["findings"] if item["code"] == "recipe-tags")
+    assert (answer.exit_code, found["level"]) == (4, "error")
+    assert found["text"] == (
+        "the Python recipe bias takes files of the tag BIAS; the action BIAS gives it BIAS_RAW"
+    )
+    assert found["key"] == "recipes.mycam_bias.engines.0.parameters"
+    change(pack / "instrument.yaml", 'raw_tags: "BIAS"', 'raw_tags: "BIAS, BIAS_RAW"')
+    assert run_qcbench("instrument", "check", str(pack)).exit_code == 0
+
+
+def test_a_product_that_the_python_recipe_does_not_make_is_an_error(pack: Path) -> None:
+    change(pack / "instrument.yaml", 'product_category: "MASTER_BIAS"', 'product_category: "MASTER_BAIS"')
+    answer = run_qcbench("instrument", "check", str(pack))
+    assert answer.exit_code == 4
+    assert "action BIAS predicts MASTER_BIAS; the Python recipe bias makes MASTER_BAIS" in answer.stdout
+    assert "name it in parameters: product_category" in answer.stdout
+
+
 def test_a_pipeline_that_is_elsewhere_is_a_note(pack: Path) -> None:
     change(pack / "instrument.yaml", "engine: python, recipe: bias", "engine: esorex, recipe: other_bias")
     answer = run_qcbench("instrument", "check", str(pack), "--json")

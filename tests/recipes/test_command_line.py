@@ -41,7 +41,10 @@ def test_the_list_says_what_each_recipe_takes_and_makes(tmp_path):
     recipes = {recipe["name"]: recipe for recipe in json.loads(call("list", cwd=tmp_path).stdout)}
     assert set(recipes) == {"arc", "bias", "dark", "detector_noise", "flat"}
     flat = recipes["flat"]
-    assert flat["products"] == ["MASTER_FLAT", "MASTER_BPM"]
+    assert flat["products"] == [
+        {"parameter": "product_category", "category": "MASTER_FLAT"},
+        {"parameter": "bpm_category", "category": "MASTER_BPM"},
+    ]
     assert [tag["parameter"] for tag in flat["tags"] if tag["required"]] == ["raw_tags"]
     lthr = next(parameter for parameter in flat["parameters"] if parameter["name"] == "lthr")
     assert (lthr["default"], lthr["type"]) == (4000.0, "float")

@@ -11,16 +11,25 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qcbench.instruments.checking.alike import check_alike, instrument_files
 from qcbench.instruments.checking.described import check_keys, check_names, check_site
 from qcbench.instruments.checking.draft import Draft, read_draft
 from qcbench.instruments.checking.measured import check_scores, check_tables
-from qcbench.instruments.checking.rawtypes import RawTypes
+from qcbench.instruments.checking.rawtypes import RawTypes, raw_types_of
 from qcbench.instruments.checking.ruled import check_recipes, check_rule_set, check_types
 from qcbench.instruments.contradictions import INSTRUMENT, KEYS, NAMES, QC1, RULES, SCORES, contradictions
 from qcbench.instruments.models import InstrumentPack
 from qcbench.oca import Finding
 
-__all__ = ["PackCheck", "RawTypes", "check_pack", "sorted_findings"]
+__all__ = [
+    "PackCheck",
+    "RawTypes",
+    "check_alike",
+    "check_pack",
+    "instrument_files",
+    "raw_types_of",
+    "sorted_findings",
+]
 
 _Look = Callable[[Draft], Iterator[Finding]]
 _LOOKS: tuple[tuple[frozenset[str], _Look], ...] = (

@@ -12,7 +12,8 @@ from qcbench.oca.expressions import Key, Literal
 from qcbench.oca.reasoning import Term, alternatives
 
 RAW_TYPE = "RAW.TYPE"
-_CATEGORIES = (RAW_TYPE, "DO.CATG")
+DO_CATG = "DO.CATG"
+_CATEGORIES = (RAW_TYPE, DO_CATG)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class RawTypes:
             if organizer.action in found:
                 found[organizer.action] |= {name for name in self.assigned if self.selects(organizer, name)}
         return {action: frozenset(types) for action, types in found.items()}
+
+    def tags_of(self, action: str) -> set[str] | None:
+        """Return the tags (DO.CATG) that the frames of an action can have; None where a header says them."""
+        found: set[str] = set()
+        for organizer in self.rules.organizers:
+            if organizer.action == action:
+                for rule in self.rules.classifiers:
+                    tag = dict(rule.assignments).get(DO_CATG)
+                    if tag is None or not _fits(organizer, _constants(rule)):
+                        continue
+                    if isinstance(tag, Literal):
+                        found.add(str(tag.value))
+                    elif tag != Key("PRO.CATG"):
+                        # products get the tag that they have; raw frames with one of their own may have any
+                        return None
+        return found
 
     def selects(self, organizer: Organizer, raw_type: str) -> bool:
         """Tell whether an organizer might select frames of a raw type."""
