@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from qcbench.archive import RemoteFile
@@ -23,7 +21,7 @@ from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.fits import FileHeader, HeaderReader, Keys, check_keys
 from qcbench.fits.qc0 import ALWAYS_NEEDED, check_structure
-from qcbench.store import ArchiveFile, Frame, record_event
+from qcbench.store import ArchiveFile, Frame, record_event, upsert
 from qcbench.workbench import Workbench
 
 TOOL = "data-loader"
@@ -186,8 +184,8 @@ class Intake:
         rows = [{**item.frame, "loaded_at": now} for item in accepted if item.frame]
         with self._bench.store.write() as session:
             connection = session.connection()
-            _upsert(connection, ArchiveFile, "uri", [_index_row(item, now) for item in seen])
-            _upsert(connection, Frame, "arcfile", rows)
+            upsert(connection, ArchiveFile, "uri", [_index_row(item, now) for item in seen])
+            upsert(connection, Frame, "arcfile", rows)
             for item in seen:
                 if item.problem:
                     _report(session, item)
@@ -265,16 +263,6 @@ def _frame_row(item: Seen, header: FileHeader) -> Row:
         "problem": "; ".join(check_structure(header)) or None,
         "keys": keys,
     }
-
-
-def _upsert(connection: Connection, model: type[ArchiveFile | Frame], key: str, rows: Sequence[Row]) -> None:
-    """Insert rows, or bring those that are there up to date: the columns that the rows name, and no other."""
-    if not rows:
-        return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(model)
-    changed = {name: statement.excluded[name] for name in rows[0] if name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changed), rows)
 
 
 def _report(session: Session, item: Seen) -> None:

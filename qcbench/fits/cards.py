@@ -104,18 +104,19 @@ class _Model:
     def _update(self) -> None:
         self._same = (self._cards & self._mask).tobytes()
         self._words = self._mask.view(np.uint64)
-        self._spans = list(self._numbers.values())
-        self._number_names = [self._names[row] for row in self._numbers]
+        rows = sorted(self._numbers)
+        self._reader = _Numbers([self._numbers[row] for row in rows])
+        self._number_names = [self._names[row] for row in rows]
 
     def read(self, cards: bytes) -> dict[str, Value] | None:
         """Return the keys of a header; None if its cards are others, or in another order."""
         same = (np.frombuffer(cards, np.uint64) & self._words).tobytes()
         if same != self._same and not self._learn(cards):
             return None
-        numbers = _numbers_at(cards, self._spans)
+        numbers = self._reader.read(cards)
         if numbers is None:
             self._unlearn(cards)
-            numbers = _numbers_at(cards, self._spans) or []
+            numbers = self._reader.read(cards) or []
         if not self._read_others(cards):
             return None
         self._keys.update(zip(self._number_names, numbers, strict=True))
@@ -134,7 +135,7 @@ class _Model:
             span = (start + len(head) + len(sign), start + CARD)
             # left of the number nothing may ever change: it is not looked at again
             has_same_head = not differing[start : span[0]].any() and bool(_regular_name(head))
-            if has_same_head and _numbers_at(cards, [span]) == [value]:
+            if has_same_head and _Numbers([span]).read(cards) == [value]:
                 self._numbers[row] = span
                 self._mask[slice(*span)] = 0
             else:
@@ -145,7 +146,7 @@ class _Model:
     def _unlearn(self, cards: bytes) -> None:
         """Take those cards as others that hold no plain number here."""
         for row, span in list(self._numbers.items()):
-            if _numbers_at(cards, [span]) is None:
+            if _Numbers([span]).read(cards) is None:
                 self._take_as_other(row)
         self._update()
 
@@ -169,21 +170,30 @@ class _Model:
         return True
 
 
-def _numbers_at(cards: bytes, spans: Sequence[tuple[int, int]]) -> list[int | float] | None:
-    """Read the numbers that stand, each alone, between the starts of spans and the slashes in them.
+class _Numbers:
+    """Where numbers stand in headers of one kind, each alone between the start of its span and the slash in it."""
 
-    They are read as JSON, whose form of numbers is a part of that of FITS; None if one of them has another form.
-    """
-    try:
-        listed = b",".join([cards[start : cards.index(b"/", start, end)] for start, end in spans])
-        numbers: list[int | float] = orjson.loads(b"[%b]" % listed)
-    except ValueError:
-        return None
-    if listed.translate(None, _OF_NUMBERS) or len(numbers) != len(spans):
-        return None
-    # of whole numbers that need more than 64 bits a part would be lost
-    is_short = not numbers or (min(numbers) > -_LARGEST and max(numbers) < _LARGEST)
-    return numbers if is_short else None
+    def __init__(self, spans: Sequence[tuple[int, int]]):
+        form, at = "", 0
+        for start, end in spans:
+            form += f"{start - at}x{end - start}s"
+            at = end
+        self._n_numbers = len(spans)
+        # one call cuts all of them out
+        self._fields = Struct(form)
+
+    def read(self, cards: bytes) -> list[int | float] | None:
+        """Read the numbers as JSON, whose form is a part of that of FITS; None if one of them has another form."""
+        listed = b",".join([field.partition(b"/")[0] for field in self._fields.unpack_from(cards)])
+        try:
+            numbers: list[int | float] = orjson.loads(b"[%b]" % listed)
+        except ValueError:
+            return None
+        if listed.translate(None, _OF_NUMBERS) or len(numbers) != self._n_numbers:
+            return None
+        # of whole numbers that need more than 64 bits a part would be lost
+        is_short = not numbers or (min(numbers) > -_LARGEST and max(numbers) < _LARGEST)
+        return numbers if is_short else None
 
 
 def read_card(image: str) -> Pair:

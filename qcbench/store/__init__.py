@@ -1,5 +1,6 @@
 """The database that holds all state: typed models, migrations, and the life of an AB."""
 
+from qcbench.store.bulk import upsert
 from qcbench.store.database import Store
 from qcbench.store.models import (
     ABCalibration,
@@ -34,4 +35,5 @@ __all__ = [
     "advance",
     "record_event",
     "record_lasting",
+    "upsert",
 ]

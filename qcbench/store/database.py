@@ -28,6 +28,8 @@ from qcbench.core.errors import StoreError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_MS = 60_000
+# a row of a frame has all keys of its header: in pages of the usual 4 KiB each would be a chain of them
+PAGE_BYTES = 16_384
 _NEWER = "A newer qcbench made it: install that one"
 
 
@@ -192,6 +194,7 @@ def _on_connect(foreign_keys: str, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        f"page_size = {PAGE_BYTES}",
         "journal_mode = WAL",
         "synchronous = NORMAL",
         f"foreign_keys = {foreign_keys}",
