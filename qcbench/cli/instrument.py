@@ -225,9 +225,9 @@ def _answer(folder: Path, result: PackCheck, findings: Sequence[Finding]) -> Ans
 
 
 def _line(item: Finding, folder: Path) -> str:
-    where = item.source.removeprefix(f"{folder}/")
+    where = item.place.removeprefix(f"{folder}/")
     key = f", {item.key}" if item.key else ""
-    return f"{_MARKS[item.level]} {where}:{item.line}{key}: {item.text}\n    {item.code}: {item.remedy}"
+    return f"{_MARKS[item.level]} {where}{key}: {item.text}\n    {item.code}: {item.remedy}"
 
 
 instrument = command_family(

@@ -67,19 +67,29 @@ def check(
     is static. Without FILE the rules of --instrument are checked. Errors end the command with code 4; warnings and
     notes don't.
     """
-    from qcbench.oca import check_rules
+    from qcbench.oca import check_rules, examine_rules
 
     pack = _pack(invocation)
-    rules = _rules(pack, file, folders)
     keys = _dictionary(pack, dictionaries)
     static = pack.unannounced if pack else ()
+    rules, mistakes = examine_rules(file, folders) if file else (_rules(pack, None, ()), ())
+    if rules is None:
+        invocation.show(_findings_answer(str(file), "can't be read as rules", mistakes, looked_up=True))
+        click.get_current_context().exit(RuleError.exit_code)
     if keys is None:
         findings = check_rules(rules, static=static)
     else:
         findings = check_rules(
             rules, known_key=lambda key: keys.find(key) is not None, key_names=keys.specs, static=static
         )
-    invocation.show(_findings_answer(rules, findings, looked_up=keys is not None))
+    said = ", ".join(
+        (
+            count(len(rules.classifiers), "classifier"),
+            count(len(rules.organizers), "organizer"),
+            count(len(rules.actions), "action"),
+        )
+    )
+    invocation.show(_findings_answer(rules.source, said, findings, looked_up=keys is not None))
     if any(finding.level == "error" for finding in findings):
         click.get_current_context().exit(RuleError.exit_code)
 
@@ -162,27 +172,19 @@ def _dictionary(pack: InstrumentPack | None, files: Sequence[Path]) -> KeyDictio
     return keys
 
 
-def _findings_answer(rules: RuleSet, findings: Sequence[Finding], *, looked_up: bool) -> Answer:
+def _findings_answer(source: str, said: str, findings: Sequence[Finding], *, looked_up: bool) -> Answer:
     numbers = {level: sum(finding.level == level for finding in findings) for level in _MARKS}
-    said = ", ".join(
-        (
-            count(len(rules.classifiers), "classifier"),
-            count(len(rules.organizers), "organizer"),
-            count(len(rules.actions), "action"),
-        )
-    )
     result = ", ".join(count(number, level) for level, number in numbers.items() if number) or "nothing wrong"
     lines = [
-        f"{_MARKS[item.level]} {item.source}:{item.line}: {item.text}\n    {item.code}: {item.remedy}"
-        for item in findings
+        f"{_MARKS[item.level]} {item.place}: {item.text}\n    {item.code}: {item.remedy}" for item in findings
     ]
     todo = "" if looked_up else "Keys were not looked up: give --instrument or --dictionary for that"
     if numbers["error"]:
         todo = "Correct what is marked ✕; then check again"
     return Answer(
-        said=(f"{rules.source}: {said}; {result}", *lines),
+        said=(f"{source}: {said}; {result}", *lines),
         tables=(Table("findings", [asdict(item) for item in findings], ()),),
-        facts={"rules": rules.source, "counts": numbers},
+        facts={"rules": source, "counts": numbers},
         next=todo,
     )
 

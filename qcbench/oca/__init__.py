@@ -7,6 +7,7 @@ from qcbench.oca.classification import Classification, Classifier
 from qcbench.oca.evaluate import ConditionResult, classify, explain, matches, preferred
 from qcbench.oca.expressions import Expression
 from qcbench.oca.grouping import Group, Grouping, group
+from qcbench.oca.mistakes import examine_rules
 from qcbench.oca.parser import load_rules, parse_expression, parse_rules
 from qcbench.oca.printer import print_expression, print_rules
 from qcbench.oca.rules import Action, Association, Organizer, Product, RuleSet
@@ -38,6 +39,7 @@ __all__ = [
     "cascade_of",
     "check_rules",
     "classify",
+    "examine_rules",
     "explain",
     "group",
     "load_rules",

@@ -52,6 +52,11 @@ class Finding:
     remedy: str
     key: str = ""
 
+    @property
+    def place(self) -> str:
+        """File, line and, where it is known, column."""
+        return f"{self.source}:{self.line}" + ("" if self.column is None else f":{self.column}")
+
 
 def check_rules(
     rules: RuleSet,

@@ -43,7 +43,21 @@ _WORDS = {
 }
 
 
-def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceText) -> RuleError:
+class SyntaxMistakeError(RuleError):
+    """A mistake in a text of rules.
+
+    Attributes
+    ----------
+    offset : int
+        Where in the text, with includes and macros carried out, it was found (characters).
+    """
+
+    def __init__(self, source: str, line: int, column: int, problem: str, offset: int):
+        super().__init__(source, line, column, problem)
+        self.offset = offset
+
+
+def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceText) -> SyntaxMistakeError:
     """Turn what the parser says into a rule error with position, words and the line's text.
 
     Parameters
@@ -66,7 +80,7 @@ def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceTe
     return rule_error(text, (line, column), in_words(accepted), what)
 
 
-def rule_error(text: SourceText, place: tuple[int, int], expected: str, what: str) -> RuleError:
+def rule_error(text: SourceText, place: tuple[int, int], expected: str, what: str) -> SyntaxMistakeError:
     """Make a rule error of the form "expected …, found …" that shows the line.
 
     Parameters
@@ -77,7 +91,9 @@ def rule_error(text: SourceText, place: tuple[int, int], expected: str, what: st
     written = text.place(*place)
     out_of = f" out of the macro {written.macro}" if written.macro else ""
     problem = f"expected {expected}, found {what}{out_of}, in: {written.text.strip()}"
-    return RuleError(written.source, written.line, written.column, problem)
+    line, column = place
+    offset = sum(len(before) + 1 for before in text.text.split("\n")[: line - 1]) + column - 1
+    return SyntaxMistakeError(written.source, written.line, written.column, problem, offset)
 
 
 def found(token: Token) -> str:

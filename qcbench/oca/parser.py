@@ -54,7 +54,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
         The text is not in the language: what was expected and found, where, and that line. A line that begins
         with # is not: only a file can have directives, see `load_rules`.
     """
-    return _build(SourceText(text, source))
+    return rules_of(SourceText(text, source))
 
 
 def parse_expression(text: str, source: str) -> Expression:
@@ -83,6 +83,17 @@ def load_rules(path: Path, folders: Sequence[Path] = ()) -> RuleSet:
         The file, or one that it includes, can't be read, is not UTF-8 text, or is not in the language; or a
         directive can't be carried out. File, line and column are those where the mistake stands.
     """
+    return rules_of(read_source(path, folders))
+
+
+def read_source(path: Path, folders: Sequence[Path]) -> SourceText:
+    """Read the text of a rule file, with its directives carried out.
+
+    Raises
+    ------
+    RuleError
+        A file can't be read, or is not UTF-8 text; or a directive can't be carried out.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -94,11 +105,18 @@ def load_rules(path: Path, folders: Sequence[Path] = ()) -> RuleSet:
         # its library takes a while to load, and few rules need it
         from qcbench.oca.preprocessor import preprocess
 
-        return _build(preprocess(text, path, folders))
-    return parse_rules(text, str(path))
+        return preprocess(text, path, folders)
+    return SourceText(text, str(path))
 
 
-def _build(text: SourceText) -> RuleSet:
+def rules_of(text: SourceText) -> RuleSet:
+    """Read rules from a text.
+
+    Raises
+    ------
+    SyntaxMistakeError
+        The text is not in the language.
+    """
     statements = _parse(text, "start")
     return RuleSet(
         classifiers=tuple(_placed(rule, text) for rule in statements if isinstance(rule, Classifier)),

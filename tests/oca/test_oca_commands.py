@@ -95,7 +95,7 @@ def test_an_error_ends_with_code_4_and_json_tells_all(rules):
 
 def test_a_mistake_of_syntax_ends_with_code_4_and_its_place(rules):
     rules.write_text(RULES.replace("minRet = 2;", "minRet = two;"))
-    assert f"Error: {rules}:4:10: expected a number, found 'two'" in run("check", rules, code=4).stderr
+    assert f"✕ {rules}:4:10: expected a number, found 'two'" in run("check", rules, code=4).stdout
 
 
 def test_keys_are_looked_up_in_dictionaries_and_in_those_of_an_instrument(rules, tmp_path):
@@ -176,7 +176,7 @@ def test_includes_from_a_common_folder_are_allowed_by_option(tmp_path):
     (tmp_path / "common" / "macros.h").write_text('#define DARK "DARK"\n')
     path = tmp_path / "own" / "rules.oca"
     path.write_text('#include "macros.h"\nif A == DARK then { B = 1; }\n')
-    assert "there is no file 'macros.h'" in run("check", path, code=4).stderr
+    assert "there is no file 'macros.h'" in run("check", path, code=4).stdout
     assert "nothing wrong" in run("check", path, "-I", tmp_path / "common").stdout
 
 

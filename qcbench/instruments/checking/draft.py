@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from qcbench.core.errors import PackError, RuleError
+from qcbench.core.errors import PackError
 from qcbench.instruments.contradictions import (
     BREAKPOINTS,
     FILTERS,
@@ -26,7 +26,7 @@ from qcbench.instruments.keys import KeyDictionary, KeysFile
 from qcbench.instruments.loading import common_keys
 from qcbench.instruments.models import InstrumentFile, InstrumentPack, NamesFile, Qc1File, ScoresFile
 from qcbench.instruments.yamlfiles import Place, YamlFile, examine_yaml, key_of, line_of
-from qcbench.oca import Finding, RuleSet, load_rules
+from qcbench.oca import Finding, RuleSet, examine_rules
 from qcbench.oca.check import Level
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -55,14 +55,14 @@ class Draft:
         Those that are there, by their names.
     rules : RuleSet or None
         None where the rules can't be read.
-    rule_problem : Finding or None
+    mistakes : tuple of Finding
         Why not.
     """
 
     folder: Path
     files: Mapping[str, YamlFile[BaseModel]]
     rules: RuleSet | None
-    rule_problem: Finding | None
+    mistakes: tuple[Finding, ...]
 
     @cached_property
     def broken(self) -> frozenset[str]:
@@ -100,8 +100,7 @@ class Draft:
         for file in self.files.values():
             for problem in file.problems:
                 yield self._unreadable(problem)
-        if self.rule_problem:
-            yield self.rule_problem
+        yield from self.mistakes
 
     def finding(self, level: Level, file: str, place: Place, code: str, text: str, remedy: str) -> Finding:
         """Return a finding at a place of a YAML file."""
@@ -143,16 +142,8 @@ def read_draft(folder: Path, additions: Path | None = None) -> Draft:
         there = [path for path in places if path.is_file()]
         if there:
             files[name] = examine_yaml(there[-1], model)
-    rules, problem = _rules(folder / RULES)
-    return Draft(folder, files, rules, problem)
-
-
-def _rules(path: Path) -> tuple[RuleSet | None, Finding | None]:
-    try:
-        return load_rules(path), None
-    except RuleError as err:
-        remedy = "correct it: docs/reference/oca.md has the language"
-        return None, Finding("error", err.source, err.line, err.column, "syntax", err.problem, remedy)
+    rules, mistakes = examine_rules(folder / RULES)
+    return Draft(folder, files, rules, mistakes)
 
 
 def _nothing_known(folder: Path) -> InstrumentFile:
