@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from qcbench.archive import Archive, LocalArchive, open_archive
+from qcbench.blocks import write_marked_texts
 from qcbench.core.errors import SettingsError, StoreError
 from qcbench.core.files import make_folder
 from qcbench.core.paths import DataTree, WorkbenchTree
@@ -67,6 +68,16 @@ class Workbench:
                 f"Add it to [workbench] instruments in {self.settings.root / 'qcbench.toml'}"
             )
         return find_pack(instrument, self.tree.config)
+
+    def write_texts(self) -> None:
+        """Write the text forms of the ABs that changed since they were written, also by a call that was killed.
+
+        Raises
+        ------
+        FileWriteError
+            A text can't be written; the next call tries it again.
+        """
+        write_marked_texts(self.store, self.tree)
 
     def close(self) -> None:
         """Close the connections to the database."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -30,11 +30,11 @@ from qcbench.core.dates import utc_now
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Action, Association, Cascade, Match, cascade_of
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, advance, record_lasting
+from qcbench.store.states import WAITING_STATES
 
 TOOL = "create-ab"
 RAWFILE = "RAWFILE"
 MASSOC_TAG = "_MASSOC"
-_OPEN = (ABState.CREATED, ABState.QUEUED)
 _BATCH = 200
 
 
@@ -183,22 +183,24 @@ class AssociationResult:
 
 
 def associate_open(
-    session: Session, pack: InstrumentPack, *, mode: str = "CALIB", date: dt.date | None = None
+    session: Session, pack: InstrumentPack, *, mode: str = "CALIB", dates: Collection[dt.date] | None = None
 ) -> AssociationResult:
     """Associate the ABs of an instrument that nobody has worked on, parents before children.
 
     Parameters
     ----------
-    date : date, optional
-        Only the ABs of a date; by default those of all dates.
+    dates : collection of date, optional
+        Only the ABs of these dates; by default those of all dates.
     """
     result = AssociationResult()
     query = select(AssociationBlock.id, AssociationBlock.action, AssociationBlock.mjd_obs_mod).where(
         AssociationBlock.instrument == pack.name,
         AssociationBlock.mode == mode,
-        AssociationBlock.state.in_(_OPEN),
+        AssociationBlock.state.in_(WAITING_STATES),
     )
-    rows = session.execute(query if date is None else query.where(AssociationBlock.dfo_date == date)).all()
+    if dates is not None:
+        query = query.where(AssociationBlock.dfo_date.in_(dates))
+    rows = session.execute(query).all()
     if not rows:
         return result
     times = [time for _, _, time in rows]

@@ -17,10 +17,9 @@ from qcbench.association.associating import associate_open
 from qcbench.association.forming import form_abs
 from qcbench.association.frames import take_frames
 from qcbench.association.general import index_general
-from qcbench.association.texts import write_texts
 from qcbench.association.waiting import patience_of
 from qcbench.core.dates import utc_now
-from qcbench.store import AssociationBlock, record_event
+from qcbench.store import AssociationBlock, mark_date, record_event
 from qcbench.workbench import Workbench
 
 TOOL = "create-ab"
@@ -45,6 +44,8 @@ class CreateResult:
         First frames of groups that are waited for, and frames whose group their whole template tells.
     filtered, unclassified, unsupported : list of str
         Frames that are kept out, that no rule gives a type, and for which the rules form no group.
+    late : list of str
+        Frames that came after the AB of their group was worked on, and are in none.
     problems : list of str
         General calibrations that can't be used.
     """
@@ -58,6 +59,7 @@ class CreateResult:
     filtered: list[str] = field(default_factory=list)
     unclassified: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -89,17 +91,15 @@ def create_abs(
     with bench.store.write() as session:
         taken = take_frames(session, pack, date, mode)
         formed = form_abs(session, pack, date, mode, taken, patience)
-        # science ABs stay open for ever: those of other dates are left as they are
-        associations = associate_open(session, pack, mode=mode, date=date if mode == "SCIENCE" else None)
+        # science ABs stay open for ever: those of other dates are left as they are, but for templates over two dates
+        dates = {date, *(frame.dfo_date for frame in taken.frames)} if mode == "SCIENCE" else None
+        associations = associate_open(session, pack, mode=mode, dates=dates)
         if formed.created:
             text = f"{len(formed.created)} ABs created"
             record_event(session, TOOL, _FLAGS[mode], text, instrument=instrument, date=date)
         touched = {*formed.created, *formed.changed, *associations.associated}
         session.flush()
-        query = select(AssociationBlock.name, AssociationBlock.dfo_date).where(
-            AssociationBlock.name.in_(touched)
-        )
-        dates = {name: own for name, own in session.execute(query)}  # noqa: C416
+        mark_date(session, instrument, date)
         of_date = set(
             session.scalars(
                 select(AssociationBlock.name).where(
@@ -109,11 +109,11 @@ def create_abs(
                 )
             )
         )
-    for day in sorted({date, *dates.values()}):
-        write_texts(bench, instrument, day)
+    bench.write_texts()
     result.created, result.dissolved, result.waiting = formed.created, formed.dissolved, formed.waiting
     result.associated = sorted(touched - set(formed.created))
     result.incomplete = [name for name in associations.incomplete if name in of_date]
     result.filtered = sorted(taken.filtered)
     result.unclassified, result.unsupported = taken.unclassified, formed.unsupported
+    result.late = sorted(formed.late)
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +26,9 @@ from qcbench.oca import Action, Group, Value, group, product_keys
 from qcbench.oca.rules import FILE_KEY, TEMPLATE_KEY
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Frame, Product, record_event
 from qcbench.store.models import NO_RECIPE
+from qcbench.store.states import WAITING_STATES
 
 TOOL = "create-ab"
-_UNTOUCHED = (ABState.CREATED, ABState.QUEUED)
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Formed:
         First frames of groups that are waited for, and frames whose group their whole template tells.
     unsupported : list of str
         Frames for which the rules form no group.
+    late : list of str
+        Frames that came after the AB of their group was worked on.
     """
 
     created: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Formed:
     dissolved: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def form_abs(
 ) -> Formed:
     """Form the ABs of a date that can be formed now."""
     formed = Formed()
-    groups = [(found, _formed_before(session, found)) for found in _groups(pack, date, taken.frames)]
+    groups = list(_with_known(session, _groups(pack, date, taken.frames)))
     # first, for what takes their place may have their name
     formed.dissolved = _dissolve(session, pack, date, mode, {known.id for _, known in groups if known})
     for found, known in groups:
@@ -96,7 +99,7 @@ def form_abs(
             if _follow(session, pack, known, found):
                 formed.changed.append(known.name)
         else:
-            _too_late(session, known, found)
+            formed.late += _too_late(session, known, found)
     session.flush()
     grouped = {frame.arcfile for found, _ in groups for frame in found.frames}
     for frame in taken.frames:
@@ -131,7 +134,22 @@ def _groups(pack: InstrumentPack, date: dt.date, frames: Sequence[Frame]) -> lis
     return found
 
 
-def _formed_before(session: Session, found: _Group) -> AssociationBlock | None:
+def _with_known(
+    session: Session, groups: Iterable[_Group]
+) -> Iterator[tuple[_Group, AssociationBlock | None]]:
+    """Give each group with the AB that it has formed already.
+
+    Where the rules or the headers split a group in two, the AB that nobody has worked on stays with the first one.
+    """
+    claimed: set[int] = set()
+    for found in groups:
+        known = _formed_before(session, found, claimed)
+        if known is not None and _is_untouched(known):
+            claimed.add(known.id)
+        yield found, known
+
+
+def _formed_before(session: Session, found: _Group, claimed: Collection[int]) -> AssociationBlock | None:
     """Return the AB that this group has formed already: any of its frames tells, should the first come late."""
     query = (
         select(AssociationBlock)
@@ -140,6 +158,7 @@ def _formed_before(session: Session, found: _Group) -> AssociationBlock | None:
             AssociationBlock.action == found.action,
             ABInput.role == RAWFILE,
             ABInput.frame_id.in_([frame.id for frame in found.frames]),
+            AssociationBlock.id.not_in(claimed),
         )
         .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
         .order_by(AssociationBlock.id)
@@ -150,7 +169,7 @@ def _formed_before(session: Session, found: _Group) -> AssociationBlock | None:
 
 def _is_untouched(ab: AssociationBlock) -> bool:
     """Tell whether nobody has worked on an AB yet."""
-    return ab.state in _UNTOUCHED and not ab.attempts and ab.claim is None
+    return ab.state in WAITING_STATES and not ab.attempts and ab.claim is None
 
 
 def _form(session: Session, pack: InstrumentPack, mode: str, found: _Group) -> AssociationBlock:
@@ -290,14 +309,16 @@ def _forget(session: Session, products: Sequence[Product]) -> None:
         session.execute(delete(ABCalibration).where(ABCalibration.product_id.in_(ids)))
 
 
-def _too_late(session: Session, ab: AssociationBlock, found: _Group) -> None:
-    """Say, once, that frames came after their AB was worked on."""
+def _too_late(session: Session, ab: AssociationBlock, found: _Group) -> list[str]:
+    """Return the frames that came after their AB was worked on; each is said once in the history."""
     have = {item.frame_id for item in ab.inputs}
-    for frame in found.frames:
-        if frame.id not in have and frame.problem is None:
+    late = [frame for frame in found.frames if frame.id not in have]
+    for frame in late:
+        if frame.problem is None:
             frame.problem = f"came after {ab.name} was processed"
             text = f"{frame.arcfile}: {frame.problem}"
             record_event(session, TOOL, "late_frame", text, ab=ab, level="warning")
+    return [frame.arcfile for frame in late]
 
 
 def _dissolve(

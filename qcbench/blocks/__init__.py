@@ -1,5 +1,6 @@
 """The Association Block in its historical text form, with its association log."""
 
+from qcbench.blocks.keeping import write_marked_texts
 from qcbench.blocks.log import log_of, log_text, parse_log, print_log, read_log
 from qcbench.blocks.model import (
     AssociatedLine,
@@ -31,4 +32,5 @@ __all__ = [
     "read_block",
     "read_log",
     "time_of_name",
+    "write_marked_texts",
 ]

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.certification.decisions import flag_when_decided, record_automatic
+from qcbench.certification.decisions import flag_when_decided, record_automatic, write_texts_later
 from qcbench.certification.policy import review_reason
 from qcbench.certification.rejection import rejected_calibrations
 from qcbench.core.dates import utc_now
@@ -57,6 +57,7 @@ def certify_products(
                 for_review.append((ab.name, reason))
         if certified:
             flag_when_decided(session, certified[-1])
+    write_texts_later(bench)
     return CertificationResult(
         certified=tuple(ab.name for ab in certified),
         for_review=tuple(for_review),

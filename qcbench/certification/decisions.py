@@ -16,7 +16,8 @@ from qcbench.certification.policy import review_reason
 from qcbench.certification.queue import QueueItem
 from qcbench.certification.rejection import TOOL, rejected_calibrations, unknown_ab, withdraw
 from qcbench.core.dates import parse_date, utc_now
-from qcbench.core.errors import DecisionError, NotFoundError
+from qcbench.core.errors import DecisionError, FileWriteError, NotFoundError
+from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.core.settings import CertificationSection
 from qcbench.store import (
@@ -96,7 +97,16 @@ def decide(
         wanted.ab_id = ab.id
         session.add(wanted)
         _apply(session, ab, wanted)
+    write_texts_later(bench)
     return wanted
+
+
+def write_texts_later(bench: Workbench) -> None:
+    """Write the texts of the ABs that a decision changed; where that fails, the decision stands all the same."""
+    try:
+        bench.write_texts()
+    except FileWriteError as err:
+        get_logger().warning(f"{err}. The next call of any stage writes it", tool=TOOL)
 
 
 def _refuse_if_changed(ab: AssociationBlock, last: Decision | None, shown: QueueItem) -> None:

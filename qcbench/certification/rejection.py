@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from qcbench.core.errors import NotFoundError
 from qcbench.store import ABCalibration, ABState, AssociationBlock, Event, Product, advance, record_event
+from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
 TOOL = "certify-products"
 USED_REJECTED = "used_rejected"
-_WAITING = (ABState.CREATED, ABState.QUEUED)
 
 
 def impact(bench: Workbench, ab_name: str) -> list[str]:
@@ -61,7 +61,7 @@ def withdraw(session: Session, rejected: AssociationBlock) -> None:
     ).all()
     for _, group in groupby(uses, key=lambda use: use.ab_id):
         own = list(group)
-        if ABState(own[0].ab.state) in _WAITING:
+        if ABState(own[0].ab.state) in WAITING_STATES:
             _take_away(session, own, rejected)
         elif any(use.role == "MCALIB" for use in own) and own[0].ab.state != ABState.REJECTED:
             _warn(session, next(use for use in own if use.role == "MCALIB"), rejected)

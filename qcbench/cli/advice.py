@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from qcbench.workflow import DateSummary
 
 
-def advice(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
-    """Say what to do next with a date: a line for each instrument that has something to do."""
+def advice(bench: Workbench, instruments: Iterable[str], date: dt.date, *, created: bool = False) -> str:
+    """Say what to do next with a date: a line for each instrument that has something to do.
+
+    Parameters
+    ----------
+    created : bool
+        The ABs of the date were created just now: what has none will have none.
+    """
     from qcbench.workflow import summarize
 
     summaries = [summarize(bench, instrument, date) for instrument in instruments]
@@ -23,12 +29,18 @@ def advice(bench: Workbench, instruments: Iterable[str], date: dt.date) -> str:
         return _nothing_of(date)
     many = len(summaries) > 1
     return "\n".join(
-        f"{item.instrument}: {next_step(item)}" if many else next_step(item) for item in with_data
+        f"{item.instrument}: {next_step(item, created=created)}" if many else next_step(item, created=created)
+        for item in with_data
     )
 
 
-def next_step(item: DateSummary) -> str:
+def next_step(item: DateSummary, *, created: bool = False) -> str:
     """Say what to do next with a date of an instrument, the earliest stage first."""
+    if created and not item.abs:
+        return (
+            f"No calibration AB of {item.date} is to be processed. Which frames are in none, and why: "
+            "qcbench explain-frame ARCFILE"
+        )
     return next(_due(item), f"All ABs are done: qcbench finish-night -d {item.date}")
 
 

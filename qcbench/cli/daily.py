@@ -135,6 +135,7 @@ def create_ab(invocation: Invocation, date: dt.date, mode: Literal["CALIB", "SCI
         "filtered",
         "unclassified",
         "unsupported",
+        "late",
         "problems",
     )
     found = [
@@ -153,7 +154,7 @@ def create_ab(invocation: Invocation, date: dt.date, mode: Literal["CALIB", "SCI
                 Table("counts", counts, ("instrument", "date", *shown)),
                 Table("items", listed, ("instrument", "what", "name")),
             ),
-            next=advice(bench, results, date),
+            next=advice(bench, results, date, created=True),
         )
     )
 

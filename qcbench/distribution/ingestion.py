@@ -63,6 +63,7 @@ def ingest_products(bench: Workbench, instrument: str, date: dt.date, mode: Mode
             if _commit(night, ab.name, outcome):
                 ingested.append(ab.name)
             step(ab.name)
+    bench.write_texts()
     return IngestResult(tuple(products), tuple(ingested), tuple(problems))
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import move_file, write_error
 from qcbench.core.paths import safe_name
-from qcbench.distribution.blockfiles import write_block
 from qcbench.distribution.nights import Mode, Night
 from qcbench.store import ABState, AssociationBlock, Product, advance
 from qcbench.store.states import DISTRIBUTED
@@ -52,7 +51,9 @@ def move_products(bench: Workbench, instrument: str, date: dt.date, mode: Mode =
         except QcbenchError as err:
             problems.append((name, str(err)))
             night.record_failure(TOOL, "move_failed", name, err)
-    return MoveResult(tuple(moved), delete_purged(night), tuple(problems))
+    purged = delete_purged(night)
+    bench.write_texts()
+    return MoveResult(tuple(moved), purged, tuple(problems))
 
 
 def delete_purged(night: Night) -> tuple[str, ...]:
@@ -104,7 +105,6 @@ def _settle(night: Night, session: Session, name: str) -> bool:
         _move_log(night, ab)
     else:
         return False
-    write_block(ab, night.logs)
     return ab.state == ABState.MOVED
 
 

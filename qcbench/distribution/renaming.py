@@ -60,6 +60,7 @@ def rename_products(
         except QcbenchError as err:
             problems.append((name, str(err)))
             night.record_failure(TOOL, "rename_failed", name, err)
+    bench.write_texts()
     return RenameResult(plan, plan_file, tuple(renamed), tuple(problems))
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from qcbench.distribution.blockfiles import write_block
 from qcbench.distribution.nights import Mode, Night
-from qcbench.store import ABState, record_event
+from qcbench.store import ABState, mark_date, record_event
 from qcbench.workbench import Workbench
 
 TOOL = "update-ab"
@@ -46,8 +45,7 @@ def update_abs(bench: Workbench, instrument: str, date: dt.date, mode: Mode = "C
             if "VIRTUAL" in now:
                 virtual.append(ab.name)
         night.flag_when_complete(session, TOOL, "cal_Updated", ABState.RENAMED, _CHANGES)
-    with bench.store.read() as session:
-        # each call writes all of them: a call that was killed before is made up for
-        for ab in night.whole_blocks(session):
-            write_block(ab, night.logs)
+        # a text that somebody removed is written again
+        mark_date(session, instrument, date)
+    bench.write_texts()
     return UpdateResult(tuple(updated), tuple(virtual))

@@ -232,8 +232,13 @@ class _Plan:
         self, times: list[float], positions: list[int], time: float, name: Callable[[int], str]
     ) -> Iterator[tuple[int, float]]:
         """Walk over general calibrations: the one in force, older ones, then those that came later."""
+        last = bisect_right(times, time)
+        while last:
+            # those of one time stand together, in the order of their names
+            first = bisect_left(times, times[last - 1])
+            yield from ((positions[index], time - times[index]) for index in range(first, last))
+            last = first
         started = bisect_right(times, time)
-        yield from ((positions[index], time - times[index]) for index in range(started - 1, -1, -1))
         # what came later stands behind: its MJD is greater than any distance
         yield from ((positions[index], times[index]) for index in range(started, len(times)))
 

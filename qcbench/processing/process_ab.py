@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.archive import fetch_missing
-from qcbench.blocks import block_of, print_block
 from qcbench.core.errors import (
     ArchiveError,
     DecisionError,
@@ -33,7 +32,6 @@ from qcbench.core.files import (
     make_folder,
     move_file,
     write_error,
-    write_text,
 )
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
@@ -101,7 +99,7 @@ def process_ab(
             result = _attempt(bench, ab, work, engines or load_engines())
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        _write_text(bench, ab.name)
+        bench.write_texts()
     return result
 
 
@@ -345,9 +343,3 @@ def _log_of(bench: Workbench, ab: AssociationBlock) -> Path:
 def _end(ab: AssociationBlock, engine: str | None, seconds: float, log: Path | None) -> None:
     ab.engine, ab.exec_seconds, ab.claim = engine, seconds, None
     ab.log_path = str(log) if log else None
-
-
-def _write_text(bench: Workbench, ab_name: str) -> None:
-    with bench.store.read() as session:
-        ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == ab_name)).one()
-        write_text(bench.data(ab.instrument).logs(ab.dfo_date) / ab.name, print_block(block_of(ab)))

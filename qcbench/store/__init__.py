@@ -16,6 +16,7 @@ from qcbench.store.models import (
 )
 from qcbench.store.rule_sets import RuleSetVersion, VirtualDataset
 from qcbench.store.states import ABState, advance, record_event, record_lasting
+from qcbench.store.text_marks import TextMark, mark_date
 
 __all__ = [
     "ABCalibration",
@@ -31,8 +32,10 @@ __all__ = [
     "RuleSetVersion",
     "Score",
     "Store",
+    "TextMark",
     "VirtualDataset",
     "advance",
+    "mark_date",
     "record_event",
     "record_lasting",
     "upsert",

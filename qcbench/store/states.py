@@ -50,6 +50,8 @@ NEXT: dict[ABState, frozenset[ABState]] = {
     S.RENAMED: frozenset({S.INGESTED, S.REJECTED}),
     S.INGESTED: frozenset(),
 }
+# nobody has worked on it yet: it follows what is there
+WAITING_STATES = frozenset({S.CREATED, S.QUEUED})
 OPEN_STATES = frozenset({S.CREATED, S.QUEUED, S.PROCESSING, S.PROCESSED, S.MEASURED})
 TO_REVIEW = frozenset({S.SCORED, S.FAILED})
 DISTRIBUTED = frozenset({S.MOVED, S.RENAMED, S.INGESTED})

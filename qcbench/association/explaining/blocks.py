@@ -22,11 +22,10 @@ from qcbench.association.explaining.terms import limits_words, place_of
 from qcbench.core.dates import time_of_mjd
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Association, Cascade, Need, Validity, Value, cascade_of
-from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock
+from qcbench.store import ABCalibration, ABInput, AssociationBlock
 from qcbench.store.queries import find_ab
+from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
-
-_OPEN = (ABState.CREATED, ABState.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _associator(session: Session, pack: InstrumentPack, ab: AssociationBlock) ->
     always = Cascade(tuple(_at_any_time(pack, need) for need in needs), cascade.actions)
     idle = select(AssociationBlock.id).where(
         AssociationBlock.instrument == pack.name,
-        AssociationBlock.state.in_(_OPEN),
+        AssociationBlock.state.in_(WAITING_STATES),
         AssociationBlock.completeness != "COMPLETE",
     )
     return Associator(
@@ -307,7 +306,7 @@ def _answer(ab: AssociationBlock, told: ABExplanation) -> tuple[str, str]:
     text = "COMPLETE: every file that the rules require is there"
     if outside:
         text = f"{text}, but {_listed(item.tag for item in outside)} only outside the calibration plan"
-    if changed and ab.state in _OPEN:
+    if changed and ab.state in WAITING_STATES:
         return f"{text}; by now another choice would be made for {_listed(changed)}.", create
     if changed:
         text = f"{text}; today's choice would differ for {_listed(changed)}, but it is {ab.state} already"

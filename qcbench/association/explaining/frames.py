@@ -7,6 +7,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.5.2.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import PurePosixPath
@@ -33,6 +34,7 @@ from qcbench.core.errors import NotFoundError
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Value
 from qcbench.store import ABInput, ArchiveFile, Frame
+from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
 MODES = ("CALIB", "SCIENCE")
@@ -176,7 +178,7 @@ def _where(told: FrameExplanation, frame: Frame, typing: Typing) -> tuple[str, s
         lacking = [block for block in own if block.completeness != "COMPLETE"]
         return f"{_type(told)}, in {names}.", f"qcbench explain-ab {lacking[0].ab}" if lacking else ""
     if told.filtered:
-        rest = f"; the next create-ab takes it out of {own[0].ab}" if own else ""
+        rest = _after_filter(own)
         return (
             f"Kept out by a filter: {told.filtered}{rest}.",
             "To let it in, change filters.yaml of the pack",
@@ -203,6 +205,14 @@ def _where(told: FrameExplanation, frame: Frame, typing: Typing) -> tuple[str, s
             "If it is to be processed, add an organizer",
         )
     return f"{_type(told)}, in no AB yet: none was formed since it came.", create
+
+
+def _after_filter(own: Sequence[Membership]) -> str:
+    """Say what a filter means for the ABs that have the frame: those that were worked on keep it."""
+    worked_on = [block.ab for block in own if block.state not in WAITING_STATES]
+    if worked_on:
+        return f"; {', '.join(worked_on)} was processed with it, reject that AB if it must not be used"
+    return f"; the next create-ab takes it out of {own[0].ab}" if own else ""
 
 
 def _type(told: FrameExplanation) -> str:
