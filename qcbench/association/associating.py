@@ -230,10 +230,10 @@ def _blocks(session: Session, ids: Sequence[int]) -> Iterable[AssociationBlock]:
 
 def _associate(session: Session, associator: Associator, ab: AssociationBlock) -> bool:
     """Associate an AB anew; tell whether anything changed."""
-    too_few = [item for item in ab.missing if item["tag"] == RAWFILE]
-    found = Associated((), ()) if too_few else associator.associate(ab)
-    missing = too_few or [_missing(associator.pack, item) for item in found.missing]
-    completeness = "COMPLETE" if found.is_complete and not too_few else "INCOMPLETE"
+    hopeless = _hopeless(associator.pack, ab)
+    found = Associated((), ()) if hopeless else associator.associate(ab)
+    missing = hopeless or [_missing(associator.pack, item) for item in found.missing]
+    completeness = "COMPLETE" if found.is_complete and not hopeless else "INCOMPLETE"
     calibrations = [choice for choice in found.choices if not choice.is_raw]
     raw = [choice for choice in found.choices if choice.is_raw]
     before = ab.completeness, list(ab.missing), _stored(ab)
@@ -247,10 +247,18 @@ def _associate(session: Session, associator: Associator, ab: AssociationBlock) -
     ab.missing, ab.completeness, ab.updated_at = missing, completeness, utc_now()
     if ab.state == ABState.QUEUED and completeness != "COMPLETE":
         advance(session, ab, ABState.CREATED, TOOL, "a calibration that it counted on will not be made")
-    if completeness != "COMPLETE" and not too_few:
+    if completeness != "COMPLETE" and not (hopeless and hopeless[0]["tag"] == RAWFILE):
         why = "; ".join(str(item["why"]) for item in missing if item["required"])
         record_lasting(session, TOOL, "ab_incomplete", why, ab=ab, level="warning")
     return True
+
+
+def _hopeless(pack: InstrumentPack, ab: AssociationBlock) -> list[dict[str, object]]:
+    """Return what an AB lacks that no calibration can help: raw frames, or an action in the rules of today."""
+    if not pack.rules.has_action(ab.action):
+        why = f"the rules have no action {ab.action} any more; create-ab for {ab.dfo_date} groups its frames anew"
+        return [{"tag": ab.action, "required": True, "line": 0, "why": why}]
+    return [item for item in ab.missing if item["tag"] == RAWFILE]
 
 
 def _missing(pack: InstrumentPack, association: Association) -> dict[str, object]:

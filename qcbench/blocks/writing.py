@@ -17,7 +17,7 @@ from qcbench.blocks.model import (
     CalibrationLine,
 )
 from qcbench.core.dates import iso_ut
-from qcbench.store import AssociationBlock
+from qcbench.store import ABInput, AssociationBlock
 from qcbench.store.states import ABState
 
 PROCESS_STATUS = {
@@ -42,10 +42,13 @@ def block_of(ab: AssociationBlock) -> BlockFile:
     return BlockFile(
         fields=tuple((name, str(value)) for name, value in _fields(ab)),
         match_keys=tuple((key, str(value)) for key, value in ab.match_keys.items()),
-        raw_files=tuple((item.frame.arcfile, item.tag) for item in ab.inputs if item.role in _GIVEN),
+        raw_files=tuple((item.frame.arcfile, _category(item)) for item in ab.inputs if item.role in _GIVEN),
         associated=tuple(
             AssociatedLine(
-                item.frame.arcfile, item.tag, "NOK" if item.level else "OK", rounded(item.dt_days, DT_DIGITS)
+                item.frame.arcfile,
+                _category(item),
+                "NOK" if item.level else "OK",
+                rounded(item.dt_days, DT_DIGITS),
             )
             for item in ab.inputs
             if item.role == ASSOCIATED
@@ -63,7 +66,7 @@ def calibrations_of(ab: AssociationBlock, digits: int) -> tuple[CalibrationLine,
             role=item.role,
             flag=item.flag,
             file=item.product.file_name,
-            tag=item.tag,
+            tag=item.product.pro_catg,
             evaluation=item.evaluation,
             dt_days=rounded(item.dt_days, digits),
         )
@@ -71,6 +74,11 @@ def calibrations_of(ab: AssociationBlock, digits: int) -> tuple[CalibrationLine,
         for item in ab.calibrations
         if item.role == role
     )
+
+
+def _category(item: ABInput) -> str:
+    """Return DO.CATG of a raw file; of one without any the tag under which it was asked for."""
+    return item.frame.do_catg or item.tag
 
 
 def _fields(ab: AssociationBlock) -> Iterator[tuple[str, object]]:

@@ -236,12 +236,12 @@ def _classified_answer(
             "fired": [f"{rule.file}:{rule.line}" for rule in item.rules],
         }
         for index, item in enumerate(found)
-        if item.rules
+        if _has_type(item.assigned)
     ]
     unknown = [
         {"file": names[index], **{key: frames[names[index]].get(key) for key in _TELLING}}
         for index, item in enumerate(found)
-        if not item.rules
+        if not _has_type(item.assigned)
     ]
     wrong = [{"file": err.path, "reason": err.problem, "remedy": err.remedy} for err in unreadable]
     groups = list(_group_rows(rules, grouping, names))
@@ -262,6 +262,11 @@ def _classified_answer(
         facts={"rules": rules.source, "counts": {**numbers, "groups": len(grouping.groups)}},
         next=_advice(rules, numbers),
     )
+
+
+def _has_type(assigned: Mapping[str, object]) -> bool:
+    """Tell whether a file got one of the categories by which rules know it; other keys alone don't make a type."""
+    return any(key in assigned for key in _CATEGORIES)
 
 
 def _group_rows(rules: RuleSet, grouping: Grouping, names: Sequence[Path]) -> Iterator[Row]:

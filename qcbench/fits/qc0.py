@@ -32,7 +32,7 @@ def check_keys(keys: Keys, required: Iterable[str]) -> list[str]:
         value = keys.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             problems.append(f"key {key} is not a number: {value!r}")
-        elif key == "MJD-OBS" and value is not None and not 0 <= value < MJD_END:
+        elif key == "MJD-OBS" and value is not None and not 0 < value < MJD_END:
             problems.append(f"key {key} is no time of this age: {value!r}")
     return problems
 

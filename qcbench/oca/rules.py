@@ -104,6 +104,10 @@ class RuleSet(Compiled):
             raise RuleError(file or self.source, line, 1, problem)
         return found
 
+    def has_action(self, name: str) -> bool:
+        """Tell whether there is an action of this name."""
+        return name in self._actions
+
     def keys(self) -> frozenset[str]:
         """Name every header key that classification, grouping or association reads."""
         return self._read_keys

@@ -293,6 +293,9 @@ def _answer(ab: AssociationBlock, told: ABExplanation) -> tuple[str, str]:
     lacking = [item for item in told.associations if item.is_missing]
     changed = [item.tag for item in told.associations if item.today is not None]
     create = f"qcbench create-ab -d {ab.dfo_date} -m {ab.mode}"
+    if not told.place:
+        text = f"{ab.completeness}, and the rules of today have no action {ab.action}"
+        return f"{text}.", create if ab.state in WAITING_STATES else ""
     if few:
         text = f"INCOMPLETE: {few[0]}, so that no calibration is looked for"
         return f"{text}.", "When more frames come, the next create-ab takes them"

@@ -216,7 +216,9 @@ def _after_filter(own: Sequence[Membership]) -> str:
 
 
 def _type(told: FrameExplanation) -> str:
-    return told.raw_type or f"DO.CATG {told.do_catg}"
+    if told.raw_type or told.do_catg:
+        return told.raw_type or f"DO.CATG {told.do_catg}"
+    return "Of no type by the rules of today"
 
 
 def _of_file(session: Session, root: str) -> FrameExplanation:
