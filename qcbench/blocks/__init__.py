@@ -1,5 +1,6 @@
 """The Association Block in its historical text form, with its association log."""
 
+from qcbench.blocks.comparing import check_text
 from qcbench.blocks.keeping import write_marked_texts
 from qcbench.blocks.log import log_of, log_text, parse_log, print_log, read_log
 from qcbench.blocks.model import (
@@ -22,6 +23,7 @@ __all__ = [
     "LogFile",
     "MissingLine",
     "block_of",
+    "check_text",
     "list_text",
     "log_of",
     "log_text",

@@ -17,6 +17,7 @@ MAX_FILE = 1 << 25
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BLANKS = re.compile(r"[ \t]+")
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*")
 
@@ -101,10 +102,10 @@ def days_of(word: str, source: str, line: int) -> float | None:
 
 def number_of(word: str) -> float | None:
     """Return the finite number that a text spells; None if it spells none."""
-    try:
-        value = float(word)
-    except ValueError:
+    # float() would also take 61_360 and the digits of other scripts
+    if not _NUMBER.fullmatch(word):
         return None
+    value = float(word)
     return value if math.isfinite(value) else None
 
 

@@ -16,6 +16,7 @@ from qcbench.blocks.assumptions import (
     missing_qualifiers,
     qualifier_of,
 )
+from qcbench.blocks.contradictions import ContradictionError, odd_things, once
 from qcbench.blocks.escapes import unescape, unescape_key, unescape_word
 from qcbench.blocks.lines import (
     choice_of,
@@ -49,6 +50,8 @@ _QUALIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _UPDATED = re.compile(r"#\s*updated\s+(\S+)")
 # from the first exposures on photographic plates to a time that no reader of this will see
 _MJD_RANGE = (-50_000.0, 150_000.0)
+# flag, file, category, evaluation and DT
+_WITH_FLAG = 5
 _FILES = ("AB_NAME", "PROD_ROOT_NAME", "LOG_NAME")
 _CHOICES = {
     "COMPLETENESS": COMPLETENESS,
@@ -145,17 +148,36 @@ class _Reader:
         except CannotAssumeError as err:
             problem = f"{err} is missing, and the name of the first raw file tells no time. Add a line {err}"
             raise self._error(None, problem) from err
+        fields = {name: self.single[name][1] for name in SINGLE}
+        try:
+            for odd in odd_things(fields, self.raw_files):
+                self._warn(None, odd)
+            match_keys = self._once(MATCH_KEY, self.match_keys)
+            raw_files = self._once(RAW, self.raw_files)
+            products = self._once(PRODUCT, self.products)
+        except ContradictionError as err:
+            raise self._error(None, str(err)) from err
+        calibrations = sorted(
+            dict.fromkeys(self.calibrations), key=lambda item: CALIBRATION_ROLES.index(item.role)
+        )
         return BlockFile(
-            fields=tuple((name, self.single[name][1]) for name in SINGLE),
-            match_keys=tuple(self.match_keys),
-            raw_files=tuple(self.raw_files),
-            associated=tuple(self.associated),
-            calibrations=tuple(sorted(self.calibrations, key=lambda c: CALIBRATION_ROLES.index(c.role))),
-            products=tuple(self.products),
+            fields=tuple(fields.items()),
+            match_keys=match_keys,
+            raw_files=raw_files,
+            associated=tuple(dict.fromkeys(self.associated)),
+            calibrations=tuple(calibrations),
+            products=products,
             updated=self.updated,
             others=tuple(self.others),
             warnings=tuple(self.warnings),
         )
+
+    def _once(self, what: str, pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return pairs of name and value, each once."""
+        kept, again = once(pairs, what)
+        for name in again:
+            self._warn(None, f"{what} {quoted(name)} is there twice with the same value: taken once")
+        return tuple(pairs[position] for position in kept)
 
     def _error(self, number: int | None, problem: str) -> BlockError:
         return BlockError(self.source, number, problem)
@@ -266,8 +288,12 @@ class _Reader:
 
     def _take_calibration(self, number: int, role: str, words: list[str]) -> None:
         flag = FLAGS[0]
-        if words and words[0] in FLAGS:
-            flag, words = words[0], words[1:]
+        if words and words[0].upper() in FLAGS:
+            flag, words = words[0].upper(), words[1:]
+        elif len(words) == _WITH_FLAG:
+            raise self._error(
+                number, f"{role}: expected REAL or VIRTUAL, found {quoted(words[0])}. Correct the line"
+            )
         else:
             self._warn(number, f"{role} has no flag: assumed {flag}")
         self.calibrations.append(CalibrationLine(role, flag, *self._file_columns(number, role, words)))

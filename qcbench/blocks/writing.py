@@ -61,7 +61,7 @@ def block_of(ab: AssociationBlock) -> BlockFile:
 
 def calibrations_of(ab: AssociationBlock, digits: int) -> tuple[CalibrationLine, ...]:
     """Return the calibrations of an AB, those that it uses before those that are only associated."""
-    return tuple(
+    lines = [
         CalibrationLine(
             role=item.role,
             flag=item.flag,
@@ -73,7 +73,9 @@ def calibrations_of(ab: AssociationBlock, digits: int) -> tuple[CalibrationLine,
         for role in CALIBRATION_ROLES
         for item in ab.calibrations
         if item.role == role
-    )
+    ]
+    # one file that two rules ask for is one line
+    return tuple(dict.fromkeys(lines))
 
 
 def _category(item: ABInput) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,17 +61,26 @@ class DfoDate(_Date):
         return [CompletionItem(text) for text in (*DAYS_BACK, *found) if text.startswith(incomplete)]
 
 
+class NamedAB(str):
+    """The name of an AB; `text_file` is the path by which it was given, if it was."""
+
+    text_file: Path | None = None
+
+
 class ABName(_Name):
     """The name of an AB, with or without ``.ab``, or the path of its text file."""
 
     name = "AB"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NamedAB:
         """Return the name with its ending."""
         name = PurePath(str(value)).name.removesuffix(".ab")
         if not name:
             self.fail("the name of an AB is empty; qcbench get-status-ab lists those of a date", param, ctx)
-        return f"{name}.ab"
+        named = NamedAB(f"{name}.ab")
+        if Path(str(value)).is_file():
+            named.text_file = Path(str(value))
+        return named
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -131,11 +140,18 @@ def known_ab(bench: Workbench, name: str) -> AssociationBlock:
     ------
     NotFoundError
         There is no such AB; every command says so in the same words.
+    BlockError
+        It was given by its text file, which is no AB, or says something else than the database.
     """
+    from qcbench.blocks import check_text
     from qcbench.store.queries import find_ab
 
+    text_file = name.text_file if isinstance(name, NamedAB) else None
     with bench.store.read() as session:
-        return find_ab(session, name)
+        ab = find_ab(session, name, whole=text_file is not None)
+        if text_file is not None:
+            check_text(text_file, ab)
+        return ab
 
 
 def _ask(ctx: click.Context, query: Any) -> Sequence[Any]:

@@ -21,12 +21,12 @@ hostile = st.one_of(
 keys = hostile.filter(bool)
 fixed = {
     "DATE": st.dates().map(dt.date.isoformat),
-    "MJD-OBS": st.floats(0, 99999).map(lambda mjd: f"{mjd:.8f}"),
-    "MJD-OBS_MOD": st.floats(0, 99999).map(lambda mjd: f"{mjd:.8f}"),
+    # one word at the most
+    "RECIPE": hostile.filter(lambda text: len(text.split()) < 2),
     "COMPLETENESS": st.sampled_from(COMPLETENESS),
     "PROCESS_STATUS": st.sampled_from(["CREATED", "SUCCESSFUL", "FAILED"]),
     "DRS_TYPE": st.sampled_from(["CPL", "CON", "INT", "RBS", "REI"]),
-    "AB_NAME": files,
+    "AB_NAME": files.map(lambda name: f"{name}.ab"),
     "PROD_ROOT_NAME": files,
     "LOG_NAME": files,
     "PROD_PATH": st.just("product/BIAS/2026-11-19"),
@@ -49,22 +49,40 @@ def calibrations(digits: int) -> st.SearchStrategy[tuple[CalibrationLine, ...]]:
         evaluation=st.sampled_from(EVALUATIONS),
         dt_days=days(digits),
     )
-    return st.lists(line, max_size=4).map(
+    return st.lists(line, max_size=4, unique=True).map(
         lambda lines: tuple(sorted(lines, key=lambda item: item.role, reverse=True))
     )
 
 
-pairs = st.tuples(files, hostile)
+def pairs(names: st.SearchStrategy[str], least: int = 0) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """Names with a value, no name twice."""
+    return st.lists(
+        st.tuples(names, hostile), min_size=least, max_size=3, unique_by=lambda pair: pair[0]
+    ).map(tuple)
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
+    """Single-valued qualifiers that don't contradict each other."""
+    start = draw(st.floats(1, 99_000))
+    times = {"MJD-OBS": start, "MJD-OBS_MOD": start + draw(st.floats(0, 2))}
+    return tuple(
+        (name, f"{times[name]:.8f}" if name in times else draw(fixed.get(name, hostile))) for name in SINGLE
+    )
+
+
 blocks = st.builds(
     BlockFile,
-    fields=st.tuples(*(st.tuples(st.just(name), fixed.get(name, hostile)) for name in SINGLE)),
-    match_keys=st.lists(st.tuples(keys, hostile), max_size=3).map(tuple),
-    raw_files=st.lists(pairs, min_size=1, max_size=3).map(tuple),
+    fields=fields(),
+    match_keys=pairs(keys),
+    raw_files=pairs(files, 1),
     associated=st.lists(
-        st.builds(AssociatedLine, files, hostile, st.sampled_from(EVALUATIONS), days(6)), max_size=3
+        st.builds(AssociatedLine, files, hostile, st.sampled_from(EVALUATIONS), days(6)),
+        max_size=3,
+        unique=True,
     ).map(tuple),
     calibrations=calibrations(6),
-    products=st.lists(pairs, max_size=3).map(tuple),
+    products=pairs(files),
     updated=st.none()
     | st.datetimes(dt.datetime(1990, 1, 1), timezones=st.just(dt.UTC)).map(
         lambda time: time.replace(microsecond=0)

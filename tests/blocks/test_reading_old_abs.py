@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_what_is_obsolete_or_undocumented_is_kept_and_not_written() -> None:
     again = parse_block(print_block(block), "old.ab")
     assert again == block
     assert again.others == ()
-    assert len(again.warnings) == 0
+    assert again.warnings == ("old.ab: AB_NAME 'old.ab' has the name of none of its raw files: it is kept",)
 
 
 def test_the_least_that_an_ab_can_say() -> None:
@@ -184,3 +185,75 @@ def test_an_ab_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "GIRAF.2007-10-13T03:29:13.092.ab"
     path.write_text(OLD, encoding="utf-8")
     assert read_block(path) == parse_block(OLD, str(path))
+
+
+SOUND = """AB_NAME G.2007-10-13T03:29:13.ab
+DATE 2007-10-12
+BATCH_ID CALIB_2007-10-12
+RECIPE gimasterbias
+MJD-OBS 54386.14528
+MJD-OBS_MOD 54386.14600
+RAWFILE G.2007-10-13T03:29:13.fits BIAS
+RAWFILE G.2007-10-13T03:30:13.fits BIAS
+PRODUCTS r.G_0000.fits MASTER_BIAS
+RAW_MATCH_KEY DET_READ_SPEED=fast
+"""
+
+
+def test_a_sound_ab_is_read_without_a_word_on_contradictions() -> None:
+    told = [text for text in parse_block(SOUND, "x.ab").warnings if "is missing" not in text]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("RAWFILE G.2007-10-13T03:29:13.fits DARK", "RAWFILE 'G.2007-10-13T03:29:13.fits' is there twice"),
+        ("PRODUCTS r.G_0000.fits MASTER_DARK", "PRODUCTS 'r.G_0000.fits' is there twice"),
+        ("RAW_MATCH_KEY DET_READ_SPEED=slow", "RAW_MATCH_KEY 'DET.READ.SPEED' is there twice"),
+        ("MCALIB REEL m.fits MASTER_DARK OK 0.1", "expected REAL or VIRTUAL, found 'REEL'"),
+    ],
+)
+def test_lines_that_contradict_each_other_are_an_error(line: str, problem: str) -> None:
+    with pytest.raises(BlockError, match=re.escape(problem)):
+        parse_block(f"{SOUND}{line}\n", "x.ab")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("MJD-OBS_MOD 54386.14600", "MJD-OBS_MOD 54020.1", "is no middle of a group"),
+        ("MJD-OBS_MOD 54386.14600", "MJD-OBS_MOD 54_386.146", "expected a Modified Julian Date"),
+        ("MJD-OBS_MOD 54386.14600", "MJD-OBS_MOD ٥٤٣٨٦.146", "expected a Modified Julian Date"),
+        ("AB_NAME G.2007-10-13T03:29:13.ab", "AB_NAME G.2007-10-13T03:29:13", "ends in .ab"),
+        ("RECIPE gimasterbias", "RECIPE gimasterbias or another", "expected one word"),
+    ],
+)
+def test_values_that_can_not_be_true_are_an_error(old: str, new: str, problem: str) -> None:
+    with pytest.raises(BlockError, match=problem):
+        parse_block(SOUND.replace(old, new), "x.ab")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        ("DATE 2007-10-12", "DATE 2007-11-12", "DATE is 2007-11-12, but MJD-OBS is of 2007-10-12"),
+        ("CALIB_2007-10-12", "CALIB_2007-10-14", "BATCH_ID 'CALIB_2007-10-14' is not of DATE"),
+        ("RECIPE gimasterbias", "RECIPE", "RECIPE is empty"),
+        ("AB_NAME G", "AB_NAME H", "has the name of none of its raw files"),
+    ],
+)
+def test_what_does_not_fit_together_is_read_with_a_warning(old: str, new: str, warning: str) -> None:
+    assert any(warning in text for text in parse_block(SOUND.replace(old, new, 1), "x.ab").warnings)
+
+
+def test_a_line_that_is_there_twice_is_taken_once() -> None:
+    line = "RAWFILE G.2007-10-13T03:29:13.fits BIAS"
+    block = parse_block(f"{SOUND}{line}\n", "x.ab")
+    assert len(block.raw_files) == 2
+    assert any("is there twice with the same value" in text for text in block.warnings)
+
+
+def test_the_case_of_a_flag_does_not_count() -> None:
+    block = parse_block(f"{SOUND}MCALIB virtual m.fits MASTER_DARK OK 0.1\n", "x.ab")
+    assert block.calibrations[0].flag == "VIRTUAL"

@@ -75,7 +75,8 @@ def qualifiers(text: str) -> list[str]:
 def test_what_is_printed_is_read_back_whatever_the_header_values_are(block: BlockFile) -> None:
     back = parse_block(print_block(block), "a.ab")
     assert back == block
-    assert back.warnings == ()
+    # a recipe that is empty, dates of nowhere: odd, but nothing was assumed
+    assert not any("assumed" in text or "taken" in text for text in back.warnings)
 
 
 def test_all_documented_qualifiers_are_written_in_the_documented_order(flat: AssociationBlock) -> None:
