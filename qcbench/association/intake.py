@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from qcbench.workbench import Workbench
 TOOL = "data-loader"
 _NEEDED = (*ALWAYS_NEEDED, "INSTRUME", "DPR.CATG", "DPR.TYPE")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+OF_NO_INSTRUMENT = "is of no instrument of this workbench"
 CHANGED = "it changed since it was indexed: the next look into the archive tells"
 
 Night = tuple[str, dt.date]
@@ -75,6 +76,14 @@ class Intake:
         self._codes = {
             code: name for name in bench.instruments for code in bench.pack(name).instrument.instrume
         }
+
+    def may_be_ours_now(self, problem: str | None) -> bool:
+        """Tell whether a file was refused for its instrument, when the workbench had others than it has now."""
+        return (
+            problem is not None
+            and OF_NO_INSTRUMENT in problem
+            and not problem.endswith(f"({_listed(self._codes)})")
+        )
 
     def look_at(self, file: RemoteFile) -> Seen | None:
         """Open a file that was just listed; None if it has gone since.
@@ -225,9 +234,12 @@ def _unusable(keys: Keys, codes: Mapping[str, str]) -> str | None:
     if not name.endswith(".fits"):
         return f"ARCFILE {name!r} does not end with .fits"
     if keys["INSTRUME"] not in codes:
-        ours = ", ".join(sorted(codes))
-        return f"INSTRUME {keys['INSTRUME']!r} is of no instrument of this workbench ({ours})"
+        return f"INSTRUME {keys['INSTRUME']!r} {OF_NO_INSTRUMENT} ({_listed(codes)})"
     return None
+
+
+def _listed(codes: Iterable[str]) -> str:
+    return ", ".join(sorted(codes))
 
 
 def _index_row(item: Seen, now: dt.datetime) -> Row:

@@ -93,7 +93,7 @@ def scan_archive(
     loaded: Counter[Night] = Counter()
     for batch in batched(bench.archive.list_raw(), BATCH):
         n_files += len(batch)
-        seen = [item for file in _new_of(bench, batch) if (item := intake.look_at(file))]
+        seen = [item for file in _new_of(bench, intake, batch) if (item := intake.look_at(file))]
         if not seen:
             continue
         accepted = intake.accept(seen)
@@ -147,13 +147,17 @@ def load_headers(
     return LoadResult(date, n_loaded + by_scan, n_usable - len(pending) - by_scan, tuple(problems))
 
 
-def _new_of(bench: Workbench, files: Sequence[RemoteFile]) -> list[RemoteFile]:
-    """Return those files that are not in the index as they are."""
-    query = select(ArchiveFile.uri, ArchiveFile.size, ArchiveFile.stamp).where(
+def _new_of(bench: Workbench, intake: Intake, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Return those files that are not in the index as they are, or that another choice of instruments refused."""
+    query = select(ArchiveFile.uri, ArchiveFile.size, ArchiveFile.stamp, ArchiveFile.problem).where(
         ArchiveFile.uri.in_([file.uri for file in files])
     )
     with bench.store.read() as session:
-        known = {uri: (size, stamp) for uri, size, stamp in session.execute(query)}
+        known = {
+            uri: (size, stamp)
+            for uri, size, stamp, problem in session.execute(query)
+            if not intake.may_be_ours_now(problem)
+        }
     return [file for file in files if known.get(file.uri) != (file.size, file.stamp)]
 
 

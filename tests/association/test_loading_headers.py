@@ -11,7 +11,7 @@ from sqlalchemy import select
 from qcbench.association import load_headers, scan_archive
 from qcbench.core.errors import ArchiveError, FileWriteError
 from qcbench.store import ArchiveFile, Event, Frame
-from qcbench.workbench import Workbench
+from qcbench.workbench import Workbench, open_workbench
 from tests.nights import NIGHT, simulated_workbench
 
 
@@ -50,6 +50,22 @@ def test_every_frame_of_a_night_is_loaded_with_its_header_file(tmp_path):
     text = (headers / loaded[0].arcfile.replace(".fits", ".hdr")).read_text()
     assert loaded[0].arcfile in text
     assert "CHIP4.INT1" in text
+
+
+def test_frames_that_were_refused_for_their_instrument_come_in_when_the_workbench_has_it(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    settings = bench.settings.root / "qcbench.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace('instruments = ["hawki"]', 'instruments = ["efosc2"]'))
+    other = open_workbench(bench.settings.root, {})
+    refused = scan_archive(other)
+    assert len(refused.problems) == 39
+    assert scan_archive(other).n_new == 0, "as long as nothing changes they are not read again"
+    settings.write_text(text)
+    again = open_workbench(bench.settings.root, {})
+    load(again)
+    assert len(frames(again)) == 39
+    assert problems(again) == {}
 
 
 def test_loading_again_loads_nothing(tmp_path):

@@ -28,6 +28,7 @@ from qcbench.association.explaining.grouping import (
     nearest_organizers,
     select_frame,
 )
+from qcbench.association.intake import OF_NO_INSTRUMENT
 from qcbench.association.waiting import Patience, Waiting, patience_of
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import NotFoundError
@@ -237,7 +238,12 @@ def _of_file(session: Session, root: str) -> FrameExplanation:
         raise NotFoundError(_unknown(session, root))
     if file.problem:
         answer = f"No frame: the archive has the file, and it can't be used: {file.problem}."
-        todo = "Put a good copy into the archive: the next qcbench data-loader takes it"
+        todo = (
+            "If the workbench shall look after its instrument, add that to qcbench.toml, or its INSTRUME to "
+            "instrument.yaml: the next qcbench data-loader takes it"
+            if OF_NO_INSTRUMENT in file.problem
+            else "Put a good copy into the archive: the next qcbench data-loader takes it"
+        )
     else:
         answer = "No frame yet: it was seen in the archive, and its header is not loaded."
         todo = f"qcbench data-loader -t h -d {file.dfo_date}"
