@@ -51,7 +51,11 @@ def after_daily(items: Sequence[DateSummary]) -> str:
         dates = sorted({item.date for item in items})
         texts = [f"There is nothing of {date}: the archive has no frames of it" for date in dates]
         return "\n".join(texts) or review_line(0, None)
-    lines = [line for item in with_data for line in (*_to_certify(item), *_incomplete(item))]
+    lines = [
+        line
+        for item in with_data
+        for line in (*_failed(item), *_unclassified(item), *_to_certify(item), *_incomplete(item))
+    ]
     dates_of_review = {item.date for item in with_data if item.to_review}
     waiting = sum(item.to_review for item in with_data)
     if waiting:
@@ -106,6 +110,14 @@ def _due(item: DateSummary) -> Iterator[str]:
     yield from _incomplete(item)
 
 
+def _failed(item: DateSummary) -> Iterator[str]:
+    if item.failed:
+        yield (
+            f"{count(item.failed, 'AB')} failed: qcbench get-status-ab -d {item.date} says why; once that is mended, "
+            "qcbench process-ab -a AB --again; else reject it"
+        )
+
+
 def _to_certify(item: DateSummary) -> Iterator[str]:
     # certification tags for review what it does not certify; a failed AB is for review by itself
     untouched = item.scored - item.certified - item.rejected + item.failed - item.to_review
@@ -122,6 +134,15 @@ def _to_archive(item: DateSummary) -> Iterator[str]:
     if item.certified > item.ingested:
         todo = count(item.certified - item.ingested, "certified AB")
         yield f"{todo} to be archived: qcbench auto-daily --through ingested -d {item.date}"
+
+
+def _unclassified(item: DateSummary) -> Iterator[str]:
+    if item.unclassified:
+        verb = "is" if item.unclassified == 1 else "are"
+        yield (
+            f"{count(item.unclassified, 'frame')} of {item.date} {verb} known to no rule: qcbench create-ab -d "
+            f"{item.date} -m CALIB lists them, qcbench explain-frame ARCFILE says why"
+        )
 
 
 def _incomplete(item: DateSummary) -> Iterator[str]:

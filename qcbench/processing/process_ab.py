@@ -180,6 +180,10 @@ def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
             )
         if again:
             _requeue(session, ab)
+        elif ab.state == ABState.FAILED:
+            raise RecipeError(
+                f"{ab.name} has failed ({ab.reason}). Once that is mended: qcbench process-ab -a {ab.name} --again"
+            )
         advance(session, ab, ABState.PROCESSING, TOOL)
         ab.claim = process_identity()
         ab.attempts += 1

@@ -20,6 +20,7 @@ from qcbench.core.files import write_text
 from qcbench.instruments import InstrumentPack
 from qcbench.look.marks import state_tag
 from qcbench.look.pages import Cell, Column, HeadlineKind, Link, render_page, table
+from qcbench.oca import classify
 from qcbench.reports.sections import card
 from qcbench.reports.subject import raw_path
 from qcbench.store import ArchiveFile, Frame, record_lasting
@@ -43,8 +44,9 @@ def data_report(bench: Workbench, instrument: str, date: dt.date) -> Path:
         query = select(Frame).where(Frame.instrument == instrument, Frame.dfo_date == date)
         frames = session.scalars(query.order_by(Frame.mjd_obs, Frame.arcfile)).all()
         files = problem_files(session, instrument, date, bench.settings.site.start_hour)
-    body = _frames(bench, pack, frames, tree.listings) + _files(files)
-    headline, kind = _headline(frames, files)
+    types = [_type_of(pack, frame) for frame in frames]
+    body = _frames(bench, pack, frames, types, tree.listings) + _files(files)
+    headline, kind = _headline(frames, types, files)
     digest = hashlib.sha256(f"{headline}{body}".encode()).hexdigest()
     mark = _MARK.format(digest=digest)
     if path.is_file() and mark in path.read_text(encoding="utf-8"):
@@ -69,7 +71,21 @@ def _flag(bench: Workbench, instrument: str, date: dt.date, headline: str) -> No
         record_lasting(session, TOOL, FLAG, headline, instrument=instrument, date=date, level="info")
 
 
-def _frames(bench: Workbench, pack: InstrumentPack, frames: Sequence[Frame], folder: Path) -> Markup:
+def _type_of(pack: InstrumentPack, frame: Frame) -> str | None:
+    """Return the raw type, also before create-ab has looked at the frame; else its tag."""
+    known = {"RAW.TYPE": frame.raw_type, "DO.CATG": frame.do_catg}
+    assigned = known if any(known.values()) else classify(pack.rules, frame.keys).assigned
+    found = assigned.get("RAW.TYPE") or assigned.get("DO.CATG")
+    return None if found is None else str(found)
+
+
+def _frames(
+    bench: Workbench,
+    pack: InstrumentPack,
+    frames: Sequence[Frame],
+    types: Sequence[str | None],
+    folder: Path,
+) -> Markup:
     keys = pack.instrument.report_keys
     numeric = {key for key in keys if any(isinstance(frame.keys.get(key), int | float) for frame in frames)}
     columns = [
@@ -80,13 +96,13 @@ def _frames(bench: Workbench, pack: InstrumentPack, frames: Sequence[Frame], fol
         *(Column(key, numeric=key in numeric) for key in keys),
     ]
     rows: list[list[Cell]] = []
-    for frame in frames:
+    for frame, raw_type in zip(frames, types, strict=True):
         path = raw_path(bench, frame)
         rows.append(
             [
                 Link(frame.arcfile, relative_url(path, folder)) if path else frame.arcfile,
                 iso_ut(time_of_mjd(frame.mjd_obs))[11:],
-                frame.raw_type or state_tag("not classified", "warn"),
+                raw_type or state_tag("not classified", "warn"),
                 state_tag(frame.problem, "nok") if frame.problem else "",
                 *(_cell(frame.keys.get(key)) for key in keys),
             ]
@@ -103,15 +119,17 @@ def _files(files: Sequence[ArchiveFile]) -> Markup:
     return card("Files that can't be used", table(columns, rows), note=str(len(rows))).html
 
 
-def _headline(frames: Sequence[Frame], files: Sequence[ArchiveFile]) -> tuple[str, HeadlineKind]:
+def _headline(
+    frames: Sequence[Frame], types: Sequence[str | None], files: Sequence[ArchiveFile]
+) -> tuple[str, HeadlineKind]:
     if not frames and not files:
         return "No frames.", "none"
-    types = Counter(frame.raw_type or "not classified" for frame in frames)
-    text = f"{_n(len(frames), 'frame')}: " + ", ".join(f"{n} {name}" for name, n in sorted(types.items()))
+    kinds = Counter(raw_type or "not classified" for raw_type in types)
+    text = f"{_n(len(frames), 'frame')}: " + ", ".join(f"{n} {name}" for name, n in sorted(kinds.items()))
     bad = [f"{_n(len(files), 'file')} can't be used"] if files else []
     n_bad = sum(frame.problem is not None for frame in frames)
     bad += [f"{_n(n_bad, 'frame')} with a problem"] if n_bad else []
-    if bad or types["not classified"]:
+    if bad or kinds["not classified"]:
         return ". ".join([text, *bad]) + ".", "warn"
     return f"{text}.", "ok"
 

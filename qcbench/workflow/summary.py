@@ -21,14 +21,15 @@ _PROCESSED = frozenset(ABState) - {ABState.CREATED, ABState.QUEUED, ABState.PROC
 class DateSummary:
     """Counts of a date of one instrument; its ABs are those of calibrations that are to be processed.
 
-    `incomplete` ABs wait for raw frames or calibrations, `queued` ones for a run or for another AB, and
-    `to_review` ones for a person.
+    `unclassified` frames are known to no rule, once create-ab has looked at them. `incomplete` ABs wait for raw
+    frames or calibrations, `queued` ones for a run or for another AB, and `to_review` ones for a person.
     """
 
     instrument: str
     date: dt.date
     frames: int
     unusable_files: int
+    unclassified: int
     abs: int
     incomplete: int
     queued: int
@@ -59,6 +60,15 @@ def summarize(bench: Workbench, instrument: str, date: dt.date) -> DateSummary:
         frames = session.scalar(
             select(func.count()).where(Frame.instrument == instrument, Frame.dfo_date == date)
         )
+        unclassified = session.scalar(
+            select(func.count()).where(
+                Frame.instrument == instrument,
+                Frame.dfo_date == date,
+                Frame.raw_type.is_(None),
+                Frame.do_catg.is_(None),
+                Frame.filtered.is_(None),
+            )
+        )
         unusable = session.scalar(
             select(func.count()).where(
                 ArchiveFile.instrument == instrument,
@@ -77,6 +87,7 @@ def summarize(bench: Workbench, instrument: str, date: dt.date) -> DateSummary:
         date=date,
         frames=frames or 0,
         unusable_files=unusable or 0,
+        unclassified=unclassified or 0,
         abs=len(rows),
         incomplete=sum(completeness != "COMPLETE" for completeness in created),
         queued=states[ABState.QUEUED] + states[ABState.PROCESSING],

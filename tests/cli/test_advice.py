@@ -10,8 +10,8 @@ from qcbench.workflow import DateSummary
 
 DATE = dt.date(2026, 11, 19)
 NOTHING = DateSummary(
-    instrument="hawki", date=DATE, frames=40, unusable_files=0, abs=0, incomplete=0, queued=0, processed=0, failed=0,
-    scored=0, certified=0, rejected=0, ingested=0, to_review=0,
+    instrument="hawki", date=DATE, frames=40, unusable_files=0, unclassified=0, abs=0, incomplete=0, queued=0, processed=0,
+    failed=0, scored=0, certified=0, rejected=0, ingested=0, to_review=0,
 )  # fmt: skip
 
 
@@ -82,3 +82,18 @@ def test_a_late_ab_is_to_be_certified_beside_those_that_wait_for_review() -> Non
 def test_a_date_without_data_is_said() -> None:
     assert after_daily([replace(NOTHING, frames=0)]).startswith(f"There is nothing of {DATE}")
     assert after_daily([]) == "No AB waits for review"
+
+
+def test_auto_daily_says_what_failed_and_what_no_rule_knows() -> None:
+    told = after_daily(
+        [replace(NOTHING, abs=5, processed=4, scored=4, failed=1, unclassified=2, to_review=1)]
+    )
+    assert "1 AB failed: qcbench get-status-ab" in told
+    assert "qcbench process-ab -a AB --again" in told
+    assert f"2 frames of {DATE} are known to no rule: qcbench create-ab -d {DATE} -m CALIB lists them" in told
+
+
+def test_create_ab_does_not_advise_itself() -> None:
+    told = next_step(NOTHING, created=True)
+    assert "create-ab" not in told
+    assert "qcbench explain-frame ARCFILE" in told

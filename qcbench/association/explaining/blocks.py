@@ -22,7 +22,7 @@ from qcbench.association.explaining.terms import limits_words, place_of
 from qcbench.core.dates import time_of_mjd
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Association, Cascade, Need, Validity, Value, cascade_of
-from qcbench.store import ABCalibration, ABInput, AssociationBlock
+from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock
 from qcbench.store.queries import find_ab
 from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
@@ -311,6 +311,9 @@ def _answer(ab: AssociationBlock, told: ABExplanation) -> tuple[str, str]:
         text = f"{text}, but {_listed(item.tag for item in outside)} only outside the calibration plan"
     if changed and ab.state in WAITING_STATES:
         return f"{text}; by now another choice would be made for {_listed(changed)}.", create
+    if ab.state == ABState.FAILED:
+        again = f"Once that is mended: qcbench process-ab -a {ab.name} --again"
+        return f"{text}. Its processing failed: {ab.reason}.", again
     if changed:
         text = f"{text}; today's choice would differ for {_listed(changed)}, but it is {ab.state} already"
     return f"{text}.", ""
