@@ -142,6 +142,47 @@ def test_a_used_set_can_not_be_deleted_nor_replaced_where_it_has_answered(bench:
     assert [in_force(bench, date) for date in (START - DAY, DATE, DATE + DAY)] == [earlier, number, later]
 
 
+def test_a_set_with_a_last_date_takes_no_answered_date_after_it(bench: Workbench) -> None:
+    science = template("OBJECT", 6, 3, catg="SCIENCE")
+    arrive(bench, science)
+    number = ingest(bench)
+    ask(bench, science[0])
+    # it would end before the date, but where it has ended no other set is in force again
+    with pytest.raises(StoreError, match=f"--from {DATE + DAY}, and without --to {DATE - 4 * DAY}"):
+        ingest(bench, DATE - 5 * DAY, DATE - 4 * DAY, rules=other_rules(2))
+    ask(bench, science[1])
+    later = ingest(bench, DATE + DAY, rules=other_rules(2))
+    assert [in_force(bench, date) for date in (DATE - 4 * DAY, DATE, DATE + DAY)] == [number, number, later]
+
+
+def test_the_first_free_date_that_a_refusal_names_is_one(bench: Workbench) -> None:
+    nights = [template("OBJECT", 6, 3, catg="SCIENCE", date=DATE + step * DAY) for step in (0, 6)]
+    arrive(bench, [item for night in nights for item in night])
+    ingest(bench)
+    # the days after the answered one are taken: one set with a last date, one that has answered again
+    ingest(bench, DATE + DAY, DATE + 3 * DAY, rules=other_rules(2))
+    ingest(bench, DATE + 4 * DAY, rules=other_rules(3))
+    for night in nights:
+        ask(bench, night[0])
+    with pytest.raises(StoreError, match=f"frames of {DATE} were answered.*--from {DATE + 7 * DAY}"):
+        ingest(bench, DATE - DAY, rules=other_rules(4))
+    later = ingest(bench, DATE + 7 * DAY, rules=other_rules(4))
+    assert in_force(bench, DATE + 7 * DAY) == later
+
+
+def test_after_a_set_has_ended_the_command_that_the_message_names_helps(bench: Workbench) -> None:
+    science = template("OBJECT", 6, 3, catg="SCIENCE")
+    arrive(bench, science)
+    ingest(bench)
+    ingest(bench, DATE - 5 * DAY, DATE - 4 * DAY, rules=other_rules(2))
+    with pytest.raises(NotFoundError, match=f"none for {DATE}.*--from {DATE}"):
+        ask(bench, science[0])
+    assert in_force(bench, DATE - 6 * DAY) == 1
+    assert ingest(bench, DATE) == 3
+    ask(bench, science[0])
+    assert in_force(bench, DATE) == 3
+
+
 def test_ingesting_the_same_again_changes_nothing(bench: Workbench) -> None:
     arrive(bench, template("BIAS", 12, 3))
     number = ingest(bench)

@@ -335,12 +335,31 @@ def _refuse_overlap(
                 f"{name} is for {other.valid_from} to {other.valid_to or 'any later date'}, which overlaps "
                 f"with {valid_from} to {valid_to or 'any later date'}. Choose dates outside of it"
             )
-    end = _end(valid_from, valid_to, others)
-    if last := _answered(session, instrument, valid_from, end):
+    # where it has ended none is in force: a closed set takes the dates after it as well from the one before
+    if last := _answered(session, instrument, valid_from, _end(valid_from, None, others)):
+        free = _first_free(session, instrument, others, last + _DAY)
+        without = f", and without --to {valid_to}" if valid_to is not None and valid_to < free else ""
         raise StoreError(
             f"frames of {last} were answered under the rules that are in force there, and such an answer must not "
-            f"change. Let the new rules start later: --from {last + _DAY}"
+            f"change. A set takes the dates from its first one until the next set starts, also those after its "
+            f"last one. Let the new rules start later: --from {free}{without}"
         )
+
+
+def _first_free(
+    session: Session, instrument: str, others: Sequence[RuleSetVersion], date: dt.date
+) -> dt.date:
+    """Return the first date, from one on, on which a set without a last date may start."""
+    while True:
+        held = [
+            other.valid_to or date
+            for other in others
+            if other.valid_from == date or other.valid_from < date <= (other.valid_to or dt.date.min)
+        ]
+        answered = _answered(session, instrument, date, _end(date, None, others))
+        if not held and answered is None:
+            return date
+        date = max((*held, *([answered] if answered else []))) + _DAY
 
 
 def _answered(session: Session, instrument: str, first: dt.date, last: dt.date | None) -> dt.date | None:
