@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qcbench.association.calselector import (
+    Answer,
+    CalSelector,
     delete_rules,
     download_rules,
     list_rules,
@@ -19,8 +22,8 @@ from qcbench.association.calselector import (
 from qcbench.core.errors import NotFoundError, RuleError, StoreError
 from qcbench.oca import parse_rules
 from qcbench.workbench import Workbench
-from tests.association.calsel_bench import START, ask, datasets, ingest
-from tests.association.observatory import DATE, INSTRUMENT, RULES, arrive, build, template
+from tests.association.calsel_bench import START, answer, ask, datasets, ingest
+from tests.association.observatory import DATE, INSTRUMENT, RULES, arrive, build, frame, template
 
 DAY = dt.timedelta(days=1)
 
@@ -181,6 +184,37 @@ def test_after_a_set_has_ended_the_command_that_the_message_names_helps(bench: W
     assert ingest(bench, DATE) == 3
     ask(bench, science[0])
     assert in_force(bench, DATE) == 3
+
+
+def test_only_an_answer_counts_as_use(bench: Workbench) -> None:
+    unknown = frame("FOCUS", 2)
+    arrive(bench, [unknown])
+    number = ingest(bench)
+    with pytest.raises(NotFoundError, match="do not say what it is"):
+        ask(bench, unknown)
+    (known,) = list_rules(bench, [INSTRUMENT])
+    assert known.used_at is None
+    delete_rules(bench, number)
+    assert list_rules(bench, [INSTRUMENT]) == []
+
+
+def test_rules_that_come_into_force_meanwhile_give_the_answer(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    science = template("OBJECT", 6, 3, catg="SCIENCE")
+    arrive(bench, science)
+    ingest(bench)
+    work_out = CalSelector._answer_now
+
+    def slow(service: CalSelector, *question: Any) -> Answer:
+        given = work_out(service, *question)
+        if len(list_rules(bench, [INSTRUMENT])) == 1:
+            ingest(bench, DATE, rules=other_rules(2))
+        return given
+
+    monkeypatch.setattr(CalSelector, "_answer_now", slow)
+    assert answer(bench, science[0]).rules.id == 2
+    assert [item.used_at is None for item in list_rules(bench, [INSTRUMENT])] == [True, False]
 
 
 def test_ingesting_the_same_again_changes_nothing(bench: Workbench) -> None:

@@ -173,9 +173,8 @@ def rules_on(session: Session, instrument: str, date: dt.date) -> RuleSetVersion
         There is none.
     """
     versions = _versions(session, instrument)
-    started = [version for version in versions if version.valid_from <= date]
-    if started and (started[-1].valid_to is None or date <= started[-1].valid_to):
-        return started[-1]
+    if holder := _holder(versions, date):
+        return holder
     have = "has no calSelector rules" if not versions else f"has calSelector rules, but none for {date}"
     remedy = f"qcbench calsel-manager ingest -i {instrument} --from {date}"
     raise NotFoundError(
@@ -184,8 +183,8 @@ def rules_on(session: Session, instrument: str, date: dt.date) -> RuleSetVersion
     )
 
 
-def use_rules(bench: Workbench, instrument: str, date: dt.date) -> KnownRules:
-    """Return the rule set that is in force for frames of a date, and remember that it answers for that date.
+def rules_for(bench: Workbench, instrument: str, date: dt.date) -> KnownRules:
+    """Return the rule set that is in force for frames of a date.
 
     Raises
     ------
@@ -193,17 +192,34 @@ def use_rules(bench: Workbench, instrument: str, date: dt.date) -> KnownRules:
         There is none.
     """
     with bench.store.read() as session:
-        version = rules_on(session, instrument, date)
-        if version.used_at is not None and _answered(session, instrument, date, date):
-            return _known(version, _versions(session, instrument), 0)
+        return _known(rules_on(session, instrument, date), _versions(session, instrument), 0)
+
+
+def remember_answer(bench: Workbench, known: KnownRules, date: dt.date) -> bool:
+    """Remember that a rule set answered for a date; return False if it is in force there no longer.
+
+    Then rules came or went while the answer was worked out, and it must not be given.
+    """
+    with bench.store.read() as session:
+        version = _holder(_versions(session, known.instrument), date)
+        if not _is_same(version, known):
+            return False
+        if version and version.used_at is not None and _answered(session, known.instrument, date, date):
+            return True
     with bench.store.write() as session:
-        _versions(session, instrument, lock=True)
-        version = rules_on(session, instrument, date)
+        version = _holder(_versions(session, known.instrument, lock=True), date)
+        if version is None or not _is_same(version, known):
+            return False
         version.used_at = version.used_at or utc_now()
-        if not _answered(session, instrument, date, date):
-            text = f"{rules_name(version.id, instrument)} answers for frames of {date}"
-            record_event(session, TOOL, ANSWERED, text, instrument=instrument, date=date)
-        return _known(version, _versions(session, instrument), 0)
+        if not _answered(session, known.instrument, date, date):
+            text = f"{known.name} answers for frames of {date}"
+            record_event(session, TOOL, ANSWERED, text, instrument=known.instrument, date=date)
+        return True
+
+
+def _is_same(version: RuleSetVersion | None, known: KnownRules) -> bool:
+    # a number may be given again after its set was deleted
+    return version is not None and (version.id, version.sha256) == (known.id, known.sha256)
 
 
 def rules_of(bench: Workbench, number: int) -> tuple[KnownRules, RuleSet]:
@@ -286,6 +302,14 @@ def _versions(session: Session, instrument: str, *, lock: bool = False) -> list[
     query = select(RuleSetVersion).where(RuleSetVersion.instrument == instrument)
     query = query.order_by(RuleSetVersion.valid_from)
     return list(session.scalars(query.with_for_update() if lock else query))
+
+
+def _holder(versions: Sequence[RuleSetVersion], date: dt.date) -> RuleSetVersion | None:
+    """Return the set that is in force on a date: the last one that has started, unless it has ended."""
+    started = [version for version in versions if version.valid_from <= date]
+    if started and (started[-1].valid_to is None or date <= started[-1].valid_to):
+        return started[-1]
+    return None
 
 
 def _end(valid_from: dt.date, valid_to: dt.date | None, others: Sequence[RuleSetVersion]) -> dt.date | None:

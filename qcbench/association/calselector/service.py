@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from qcbench.association.calselector.answering import RAW2MASTER, RAW2RAW, Answering
 from qcbench.association.calselector.datasets import refresh
 from qcbench.association.calselector.groups import RawGroup, groups_of_date
-from qcbench.association.calselector.rule_sets import KnownRules, rules_of, use_rules
+from qcbench.association.calselector.rule_sets import KnownRules, remember_answer, rules_for, rules_of
 from qcbench.association.calselector.supply import read_supply
 from qcbench.association.calselector.tree import AssociationTree, dp_id_of
 from qcbench.association.candidates import Span
@@ -72,6 +72,15 @@ class CalSelector:
             raise NotFoundError(
                 f"{frame.arcfile} is kept out of the system: {frame.filtered}. Nothing is associated with it"
             )
+        while True:
+            given = self._answer_now(frame, mode)
+            # only an answer that is given counts as use
+            if remember_answer(self._bench, given.rules, frame.dfo_date):
+                return given
+            del self._rules[frame.instrument, frame.dfo_date]
+
+    def _answer_now(self, frame: Frame, mode: Mode) -> Answer:
+        """Answer under the rules that are in force as far as is known."""
         known = self._rules_for(frame.instrument, frame.dfo_date)
         _, rules = rules_of(self._bench, known.id)
         made = self._group_of(frame, known, rules)
@@ -82,7 +91,7 @@ class CalSelector:
     def _rules_for(self, instrument: str, date: dt.date) -> KnownRules:
         """Return the rules in force, with their data sets up to date."""
         if (instrument, date) not in self._rules:
-            known = use_rules(self._bench, instrument, date)
+            known = rules_for(self._bench, instrument, date)
             refresh(self._bench, known.id, date)
             self._rules[instrument, date] = known
         return self._rules[instrument, date]
