@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ from sqlalchemy import select, update
 from qcbench.association.calselector import read_tree
 from qcbench.association.calselector.package import LIST, README, make_package
 from qcbench.core.dates import utc_now
-from qcbench.core.errors import QcbenchError
+from qcbench.core.errors import BusyError, QcbenchError
 from qcbench.core.files import sha256
+from qcbench.core.locks import exclusive
 from qcbench.fits import read_header
 from qcbench.store import Frame, Product
 from qcbench.workbench import Workbench
@@ -148,6 +152,57 @@ def test_masters_that_left_the_data_tree_come_from_the_archive(bench: Workbench,
     held.unlink()
     assert "has no such product" in make_package(bench, given, made.folder).missing[0][1]
     assert not there.exists()
+
+
+@pytest.mark.parametrize("place", ["fetched", "copied"])
+def test_a_killed_call_leaves_nothing_for_good_and_no_link_to_the_archive(
+    bench: Workbench, tmp_path: Path, place: str
+) -> None:
+    given = answer(bench, SCIENCE[0])
+    folder = tmp_path / "package"
+    process = os.fork()
+    if process == 0:  # pragma: no cover (it is killed)
+        _die_when(place)
+        make_package(bench, given, folder)
+        os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(process, 0)[1])
+    own = {(bench.settings.archive_path / "raw" / item.uri).stat().st_ino for item in (*SCIENCE, *BIAS)}
+    assert not own & {path.stat().st_ino for path in folder.rglob("*")}
+    (folder / ".tmp-notes.txt").write_text("of the user")
+
+    # a call for another folder removes what lies in the workbench
+    make_package(bench, given, tmp_path / "other")
+    assert list((bench.tree.root / "packages").iterdir()) == []
+    made = make_package(bench, given, folder)
+    assert files_in(folder) == files_in(tmp_path / "other") | {".tmp-notes.txt"}
+    assert made.missing == ()
+    assert list((bench.tree.root / "packages").iterdir()) == []
+
+
+def _die_when(place: str) -> None:
+    """Kill this process when the second file was fetched, or as it is being copied."""
+    count = iter(range(10))
+
+    def copyfile(source: Path, target: Path) -> None:
+        if next(count) == 1:
+            if place == "copied":
+                Path(target).write_bytes(b"part")
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    shutil.copyfile = copyfile  # type: ignore[assignment]
+
+
+def test_two_calls_do_not_fill_one_folder_at_once(bench: Workbench, tmp_path: Path) -> None:
+    given = answer(bench, SCIENCE[0])
+    made = make_package(bench, given, tmp_path)
+    (lock,) = bench.tree.locks.glob("package-*.lock")
+    with (
+        exclusive(bench.tree.locks, lock.stem),
+        pytest.raises(BusyError, match="It fills the same folder"),
+    ):
+        make_package(bench, given, tmp_path)
+    assert make_package(bench, given, tmp_path).kept == made.copied
 
 
 def test_a_name_is_never_a_path(bench: Workbench, tmp_path: Path) -> None:

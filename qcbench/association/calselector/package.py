@@ -5,9 +5,11 @@ A second call copies only what is missing or differs. A file that can't be had i
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from sqlalchemy import or_, select
 from qcbench.association.calselector.service import Answer
 from qcbench.association.calselector.tree import AssociationTree, Download, download_text, dp_id_of, gather
 from qcbench.association.calselector.xml_form import print_tree
-from qcbench.core.errors import ArchiveError, FrameError
-from qcbench.core.files import copy_file, make_folder, move_file, sha256, write_text
+from qcbench.core.errors import ArchiveError, BusyError, FrameError
+from qcbench.core.files import TMP_PREFIX, copy_file, make_folder, sha256, write_text
+from qcbench.core.locks import exclusive
 from qcbench.core.paths import safe_name
 from qcbench.core.progress import progress_bar
 from qcbench.fits import read_header
@@ -26,6 +29,10 @@ from qcbench.workbench import Workbench
 
 README, LIST = "README.txt", "download_list.txt"
 _CHUNK = 500
+# what a killed call leaves of a file that it was writing
+_LEFTOVER = re.compile(
+    rf"{re.escape(TMP_PREFIX)}(.+\.fits|.+_raw2(raw|master)\.xml|{README}|{LIST})-[0-9a-f]{{8}}"
+)
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,67 @@ def make_package(bench: Workbench, answer: Answer, folder: Path) -> Package:
     ------
     FileWriteError
         The folder can't be written.
+    BusyError
+        Another process fills the same folder.
     """
     make_folder(folder)
+    _remove_dead_fetches(bench)
+    name = f"package-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+    remedy = f"It fills the same folder, {folder}: wait until it has ended, then call again"
+    with exclusive(bench.tree.locks, name, remedy=remedy):
+        _remove_leftovers(folder)
+        source = _Source(bench, _places(bench) / name)
+        try:
+            return _fill(source, answer, folder)
+        finally:
+            shutil.rmtree(source.place, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where files come from.
+
+    Attributes
+    ----------
+    place : Path
+        Folder of the workbench for what comes from the archive: an archive on this machine may give a link to its own
+        file, which has no place in the folder of a user.
+    """
+
+    bench: Workbench
+    place: Path
+
+
+def _places(bench: Workbench) -> Path:
+    # not among the working folders of recipes, which auto-daily clears
+    return bench.tree.root / "packages"
+
+
+def _remove_dead_fetches(bench: Workbench) -> None:
+    """Remove what killed calls fetched from the archive; the lock of a call goes with it."""
+    for place in _places(bench).glob("package-*"):
+        with suppress(BusyError), exclusive(bench.tree.locks, place.name):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed call left in the folder of a user, and nothing else."""
+    for path in folder.iterdir():
+        if _LEFTOVER.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _fill(source: _Source, answer: Answer, folder: Path) -> Package:
     wanted = gather(answer.tree)
-    frames, products = _known(bench, answer.rules.instrument, [item.dp_id for item in wanted])
+    frames, products = _known(source.bench, answer.rules.instrument, [item.dp_id for item in wanted])
     copied: list[str] = []
     kept: list[str] = []
     missing: list[tuple[str, str]] = []
     with progress_bar(len(wanted), "gather files") as step:
         for item in wanted:
             try:
-                is_new = _put(bench, folder, item.dp_id, frames.get(item.dp_id), products.get(item.dp_id))
+                is_new = _put(source, folder, item.dp_id, frames.get(item.dp_id), products.get(item.dp_id))
                 (copied if is_new else kept).append(item.dp_id)
             except ArchiveError as err:
                 missing.append((item.dp_id, str(err)))
@@ -101,31 +158,40 @@ def _known(
     return frames, products
 
 
-def _put(bench: Workbench, folder: Path, name: str, frame: Frame | None, product: Product | None) -> bool:
+def _put(source: _Source, folder: Path, name: str, frame: Frame | None, product: Product | None) -> bool:
     """Put a file into the folder unless it is there as it should be; tell whether it was put."""
     target = folder / f"{safe_name(name)}.fits"
     if frame is not None:
-        return _put_frame(bench, target, frame)
+        return _put_frame(source, target, frame)
     if product is not None:
-        return _put_product(bench, target, product)
+        return _put_product(source, target, product)
     raise ArchiveError("the database does not know it")
 
 
-def _put_frame(bench: Workbench, target: Path, frame: Frame) -> bool:
+def _put_frame(source: _Source, target: Path, frame: Frame) -> bool:
     if _difference(target, frame) is None:
         return False
-    local = bench.data(frame.instrument).raw(frame.dfo_date) / safe_name(frame.arcfile)
+    local = source.bench.data(frame.instrument).raw(frame.dfo_date) / safe_name(frame.arcfile)
     if _difference(local, frame) is None:
         copy_file(local, target)
         return True
-    with _reasons(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as place:
-        fetched = Path(place) / safe_name(frame.arcfile)
-        bench.archive.fetch(frame.uri, fetched)
+    with _fetching(source, target) as fetched:
+        source.bench.archive.fetch(frame.uri, fetched)
         if problem := _difference(fetched, frame):
             raise ArchiveError(f"what the archive gives is not what was loaded: {problem}")
-        # not moved: an archive on this machine gives a link to its own file, which nobody must change
         copy_file(fetched, target)
     return True
+
+
+@contextmanager
+def _fetching(source: _Source, target: Path) -> Iterator[Path]:
+    """Give the path for a file from the archive, which goes when it was copied."""
+    fetched = source.place / target.name
+    with _reasons():
+        try:
+            yield fetched
+        finally:
+            fetched.unlink(missing_ok=True)
 
 
 def _difference(path: Path, frame: Frame) -> str | None:
@@ -141,7 +207,7 @@ def _difference(path: Path, frame: Frame) -> str | None:
         return err.problem
 
 
-def _put_product(bench: Workbench, target: Path, product: Product) -> bool:
+def _put_product(source: _Source, target: Path, product: Product) -> bool:
     local = Path(product.path) if product.path and Path(product.path).is_file() else None
     with _reasons():
         found = sha256(local) if local else None
@@ -151,7 +217,7 @@ def _put_product(bench: Workbench, target: Path, product: Product) -> bool:
         if local and found == wanted:
             copy_file(local, target)
         elif product.dp_id and wanted:
-            _fetch_product(bench, target, product.dp_id, wanted)
+            _fetch_product(source, target, product.dp_id, wanted)
         elif local:
             raise ArchiveError(f"{local}: its content is not what the database says (SHA-256)")
         else:
@@ -161,14 +227,13 @@ def _put_product(bench: Workbench, target: Path, product: Product) -> bool:
     return True
 
 
-def _fetch_product(bench: Workbench, target: Path, dp_id: str, wanted: str) -> None:
+def _fetch_product(source: _Source, target: Path, dp_id: str, wanted: str) -> None:
     """Get from the archive what is no longer, or not as it was, in the data tree."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as place:
-        fetched = Path(place) / target.name
-        bench.archive.fetch_product(dp_id, fetched)
+    with _fetching(source, target) as fetched:
+        source.bench.archive.fetch_product(dp_id, fetched)
         if sha256(fetched) != wanted:
             raise ArchiveError(f"{dp_id}: what the archive gives is not what was ingested (SHA-256)")
-        move_file(fetched, target)
+        copy_file(fetched, target)
 
 
 @contextmanager
