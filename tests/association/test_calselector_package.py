@@ -96,7 +96,10 @@ def test_a_file_that_can_not_be_had_is_named_and_the_rest_goes_on(bench: Workben
     assert "has not got this raw file" in made.missing[0][1]
     assert "bytes instead of" in made.missing[1][1]
     assert len(made.copied) == 4
-    assert "What is missing" in (tmp_path / README).read_text()
+    text = (tmp_path / README).read_text()
+    assert "What is missing" in text
+    assert f": {BIAS[1].arcfile}: the archive has not got this raw file" in text
+    assert str(tmp_path) not in text
     assert not (tmp_path / BIAS[2].arcfile).exists()
 
     lost.write_bytes(content)
@@ -151,6 +154,7 @@ def test_masters_that_left_the_data_tree_come_from_the_archive(bench: Workbench,
     assert "not what was ingested" in make_package(bench, given, made.folder).missing[0][1]
     held.unlink()
     assert "has no such product" in make_package(bench, given, made.folder).missing[0][1]
+    assert "the archive products has no such product" in (made.folder / README).read_text()
     assert not there.exists()
 
 

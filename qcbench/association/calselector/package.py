@@ -29,6 +29,7 @@ from qcbench.workbench import Workbench
 
 README, LIST = "README.txt", "download_list.txt"
 _CHUNK = 500
+_FOLDERS = re.compile(r"(?<![^\s('\"])/(?:[^/\s]+/)*")
 # what a killed call leaves of a file that it was writing
 _LEFTOVER = re.compile(
     rf"{re.escape(TMP_PREFIX)}(.+\.fits|.+_raw2(raw|master)\.xml|{README}|{LIST})-[0-9a-f]{{8}}"
@@ -128,8 +129,16 @@ def _fill(source: _Source, answer: Answer, folder: Path) -> Package:
             step(item.dp_id)
     tree = write_text(folder / tree_name(answer), print_tree(answer.tree))
     write_text(folder / LIST, download_text(wanted))
-    write_text(folder / README, _readme(answer, wanted, missing))
+    told = [(name, _without_folders(source.bench, why)) for name, why in missing]
+    write_text(folder / README, _readme(answer, wanted, told))
     return Package(folder, tree, tuple(copied), tuple(kept), tuple(missing))
+
+
+def _without_folders(bench: Workbench, text: str) -> str:
+    """Leave only names of the paths in a text: where the archive lies is nothing to its user."""
+    for folder in (bench.settings.archive_path, bench.settings.root):
+        text = text.replace(str(folder), "")
+    return _FOLDERS.sub("", text)
 
 
 def tree_name(answer: Answer) -> str:
