@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from qcbench.association.calselector import (
     Difference,
     Mode,
     NameSets,
+    TreeError,
     compare_names,
     diff_text,
     dp_id_of,
@@ -69,11 +70,18 @@ class Verified:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """The ABs of a date with their differences, and the file that lists these."""
+    """The ABs of a date with their differences, and the file that lists these.
+
+    Attributes
+    ----------
+    unreadable : tuple of (str, str)
+        Files of answers that could not be compared, and why.
+    """
 
     date: dt.date
     abs: tuple[Verified, ...]
     diff: Path | None
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_different(self) -> int:
@@ -115,13 +123,14 @@ def verify_abs(
     ----------
     answers : Path, optional
         A folder with XML files of the archive's service, or one such file; by default our own service is asked.
+        A file of the folder that can't be read is named in the result, and the others are compared.
 
     Raises
     ------
     NotFoundError
         No calSelector rules are in force on the date.
     TreeError
-        A file of answers can't be read.
+        The one file of an answer can't be read.
     """
     return _verify(bench, instrument, date, _science(bench, instrument, date), mode, answers)
 
@@ -136,7 +145,7 @@ def verify_frame(
     NotFoundError
         There is no such frame, it is in no science AB, or no calSelector rules are in force on its date.
     TreeError
-        A file of answers can't be read.
+        The one file of an answer can't be read.
     """
     frame = find_frame(bench, name)
     # an AB has the date of its first frame
@@ -171,16 +180,16 @@ def _verify(
         for ab in blocks:
             found.append(_verify_one(bench, ab, mode, service, files))
             step(ab.name)
-    result = VerifyResult(date, tuple(found), None)
+    result = VerifyResult(date, tuple(found), None, files.unreadable if files else ())
     if not (blocks and whole):
         return result
     path = bench.data(instrument).logs(date) / safe_name(f"verify_{instrument}_{date}_{mode}.diff")
-    write_text(path, _text(found))
+    write_text(path, _text(result))
     if not result.n_not_compared:
         text = f"{mode}: {len(found)} science ABs compared with calSelector, {result.n_different} with differences"
         with bench.store.write() as session:
             record_lasting(session, TOOL, VERIFIED, text, instrument=instrument, date=date, level="info")
-    return VerifyResult(date, result.abs, path)
+    return replace(result, diff=path)
 
 
 def _verify_one(
@@ -189,7 +198,10 @@ def _verify_one(
     if files is not None:
         source, tree = files.find(_files(ab))
         if tree is None:
-            return Verified(ab.name, "", problem=f"there is no {mode} answer for it in {source}")
+            problem = f"there is no {mode} answer for it in {source}"
+            if files.unreadable:
+                problem += ", unless it is one of those that can't be read"
+            return Verified(ab.name, "", problem=problem)
     else:
         try:
             answer = service.answer(_files(ab)[0], mode)
@@ -208,9 +220,19 @@ class _Files:
 
     def __init__(self, place: Path, mode: Mode):
         self._place = place
-        paths = sorted(place.rglob("*.xml")) if place.is_dir() else [place]
-        trees = ((path, read_tree(path)) for path in paths)
-        self._trees = [(path, tree) for path, tree in trees if tree.mode in (None, MODES[mode])]
+        self._trees: list[tuple[Path, AssociationTree]] = []
+        unreadable = []
+        for path in sorted(place.rglob("*.xml")) if place.is_dir() else [place]:
+            try:
+                tree = read_tree(path)
+            except TreeError as err:
+                if path == place:
+                    raise
+                unreadable.append((str(path), str(err)))
+            else:
+                if tree.mode in (None, MODES[mode]):
+                    self._trees.append((path, tree))
+        self.unreadable = tuple(unreadable)
 
     def find(self, files: Sequence[str]) -> tuple[str, AssociationTree | None]:
         """Return the answer for any of some files, and where it is."""
@@ -316,10 +338,10 @@ def _completeness(ours: _Ours, tree: AssociationTree) -> Iterable[Difference]:
     return (Difference(COMPLETENESS, (tree.category,), have, wanted, text),)
 
 
-def _text(found: Sequence[Verified]) -> str:
+def _text(result: VerifyResult) -> str:
     """Return the DIFF file of a date: the ABs, and what is different."""
-    parts = []
-    for item in found:
+    parts = [f"# an answer could not be compared: {' '.join(why.split())}\n" for _, why in result.unreadable]
+    for item in result.abs:
         parts.append(f"# {item.ab}: " + (item.problem or f"compared with {item.source}") + "\n")
         if not item.problem:
             parts.append(diff_text(item.differences))

@@ -64,7 +64,8 @@ def verify_ab(
     The ABs are those of qcbench create-ab -m SCIENCE. The differences of a date are also written into a file in its
     folder of logs. For developers of rules, --against compares two trees; it needs no workbench.
 
-    If there are differences, the command ends with code 21; if an AB could not be compared, with code 20.
+    If there are differences, the command ends with code 21; if an AB or a file of the answers could not be compared,
+    with code 20.
     """
     if against is not None:
         if answers is None or date or arcfile:
@@ -103,6 +104,7 @@ def _show_verified(invocation: Invocation, results: Sequence[VerifyResult], mode
     found = [item for result in results for item in result.abs]
     different = sum(result.n_different for result in results)
     left = sum(result.n_not_compared for result in results)
+    unreadable = dict(item for result in results for item in result.unreadable)
     rows = [
         {
             "ab": item.ab,
@@ -114,6 +116,8 @@ def _show_verified(invocation: Invocation, results: Sequence[VerifyResult], mode
     ]
     files = [result.diff for result in results if result.diff]
     said = f"{count(len(found), 'science AB')} ({mode}): {different} with differences, {left} not compared"
+    if unreadable:
+        said += f"; {count(len(unreadable), 'answer')} could not be compared"
     if not found and results:
         date = results[0].date
         said = f"There are no science ABs of {date}. Create them: qcbench create-ab -d {date} -m SCIENCE"
@@ -123,12 +127,17 @@ def _show_verified(invocation: Invocation, results: Sequence[VerifyResult], mode
             facts={"files": files, "mode": mode},
             tables=(
                 Table("abs", rows, ("ab", "result", "compared_with", "problem")),
+                Table(
+                    "unreadable",
+                    [{"answer": file, "problem": why} for file, why in unreadable.items()],
+                    ("answer", "problem"),
+                ),
                 _differences_table([(item.ab, one) for item in found for one in item.differences]),
             ),
             next=_next(found),
         )
     )
-    if different or left:
+    if different or left or unreadable:
         click.get_current_context().exit(DIFFERENT if different else NOT_DONE)
 
 

@@ -225,6 +225,34 @@ def test_an_ab_without_an_answer_is_named_and_the_date_is_not_verified(
     assert flags(bench) == before
 
 
+def test_an_answer_that_can_not_be_read_is_named_and_the_others_are_compared(
+    bench: Workbench, answers: Path
+) -> None:
+    (answers / "a_raw2raw.xml").write_text("<html><body>503 Service Unavailable</body></html>")
+    words = ("verify-ab", "-d", str(DATE), "--answers", str(answers))
+    result = run(*words, bench=bench)
+    assert result.exit_code == NOT_DONE
+    assert "0 with differences, 0 not compared; 1 answer could not be compared" in result.stdout
+    content = json.loads(run(*words, "--json", bench=bench).stdout)
+    assert [item["result"] for item in content["abs"]] == ["0 differences"]
+    (found,) = content["unreadable"]
+    assert found["answer"] == str(answers / "a_raw2raw.xml")
+    assert "expected <association>, found <html>" in found["problem"]
+    assert "an answer could not be compared" in Path(content["files"][0]).read_text()
+    rewrite(answers, without_zero_point)
+    assert run(*words, bench=bench).exit_code == DIFFERENT
+    # an AB whose answer it may be
+    for path in answers.glob("*_raw2master.xml"):
+        path.unlink()
+    result = run(*words, bench=bench)
+    assert (result.exit_code, "unless it is one of those that can't be read" in result.stdout) == (
+        NOT_DONE,
+        True,
+    )
+    # a single file that was named has to be one
+    assert run(*words[:3], "--answers", str(answers / "a_raw2raw.xml"), bench=bench).exit_code == 4
+
+
 def test_single_frames_are_verified_too(bench: Workbench) -> None:
     assert run("verify-ab", "-f", SCIENCE[1].arcfile, bench=bench).exit_code == 0
     result = run("verify-ab", "-f", BIAS[0].arcfile, bench=bench)
