@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from sqlalchemy import select
@@ -32,13 +33,15 @@ from qcbench.association.calselector import (
     read_tree,
     rules_on,
 )
-from qcbench.association.calselector.answering import EXTENDED
+from qcbench.association.calselector.answering import match_of
 from qcbench.association.calselector.compare import VALIDITY
 from qcbench.association.calselector.service import MODES
+from qcbench.association.calselector.tree import EXTENDED, worse_match
 from qcbench.core.errors import NotFoundError
 from qcbench.core.files import write_text
 from qcbench.core.paths import safe_name
 from qcbench.core.progress import progress_bar
+from qcbench.oca import Need, cascade_of
 from qcbench.store import ABCalibration, ABInput, AssociationBlock, Product, record_lasting
 from qcbench.workbench import Workbench
 
@@ -209,7 +212,7 @@ def _verify_one(
             return Verified(ab.name, "", problem=str(err))
         source, tree = answer.rules.name, answer.tree
     with bench.store.read() as session:
-        ours = _raw_ours(session, ab) if mode == "raw2raw" else _ours(ab)
+        ours = _raw_ours(bench, session, ab) if mode == "raw2raw" else _ours(bench, ab)
         theirs = _theirs(session, tree, ours)
     differences = (*compare_names(ours.names, theirs), *_validity(ours, tree), *_completeness(ours, tree))
     return Verified(ab.name, source, differences)
@@ -269,42 +272,65 @@ def _name_of(product: Product) -> str:
     return dp_id_of(product.dp_id or product.file_name)
 
 
-def _match(level: int, dt_days: float | None) -> str:
-    if dt_days is None:
-        return NOT_APPLICABLE
-    return CALIB_PLAN if level == 0 else EXTENDED
+@dataclass(frozen=True)
+class _Matching:
+    """Says how what an AB was associated with matches: under the rules of the pack, of which the AB keeps the tag."""
+
+    needs: tuple[Need, ...]
+
+    @classmethod
+    def of_block(cls, bench: Workbench, ab: AssociationBlock) -> _Matching:
+        return cls(cascade_of(bench.pack(ab.instrument).rules).needs_of(ab.action))
+
+    def __call__(self, item: ABCalibration | ABInput) -> str:
+        if item.dt_days is None:
+            return NOT_APPLICABLE
+        found = [need.validity for need in self.needs if need.association.tag == item.tag]
+        matches = [match_of(rule, item.level) for rule in found if item.dt_days in rule.extended]
+        # a rule that has changed since is no reason to pass over the calibration
+        return reduce(worse_match, matches) if matches else CALIB_PLAN if item.level == 0 else EXTENDED
 
 
-def _ours(ab: AssociationBlock) -> _Ours:
+def _matches(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the match of each name; as in an answer, what is taken twice has the worse one."""
+    found: dict[str, str] = {}
+    for name, match in pairs:
+        found[name] = worse_match(found.get(name, match), match)
+    return found
+
+
+def _ours(bench: Workbench, ab: AssociationBlock) -> _Ours:
     """Return what an AB says; its calibrations are masters."""
-    raw = {dp_id_of(item.frame.arcfile) for item in ab.inputs}
-    masters = {_name_of(item.product): _match(item.level, item.dt_days) for item in ab.calibrations}
-    matches = masters | {
-        dp_id_of(item.frame.arcfile): _match(item.level, item.dt_days)
-        for item in ab.inputs
-        if item.role != RAWFILE
-    }
-    names = NameSets(frozenset(raw), frozenset(masters))
-    return _Ours(names, matches, ab.completeness == "COMPLETE")
+    matching = _Matching.of_block(bench, ab)
+    raw = frozenset(dp_id_of(item.frame.arcfile) for item in ab.inputs)
+    masters = [(_name_of(item.product), matching(item)) for item in ab.calibrations]
+    names = NameSets(raw, frozenset(name for name, _ in masters))
+    return _Ours(names, _matches([*masters, *_raw_matches(ab, matching)]), ab.completeness == "COMPLETE")
 
 
-def _raw_ours(session: Session, ab: AssociationBlock) -> _Ours:
+def _raw_ours(bench: Workbench, session: Session, ab: AssociationBlock) -> _Ours:
     """Return what an AB says with the raw frames of each master in its place; general calibrations stay."""
-    ours = _ours(ab)
-    raw, general = set(ours.names.raw), set()
-    matches = dict(ours.matches)
+    matching = _Matching.of_block(bench, ab)
+    raw, general = {dp_id_of(item.frame.arcfile) for item in ab.inputs}, set()
+    matches = _raw_matches(ab, matching)
     for item in ab.calibrations:
-        name = _name_of(item.product)
         if item.product.ab_id is None:
+            name = _name_of(item.product)
             general.add(name)
+            matches.append((name, matching(item)))
             continue
-        match = matches.pop(name)
         query = select(ABInput).where(ABInput.ab_id == item.product.ab_id, ABInput.role == RAWFILE)
         for made_of in session.scalars(query.options(selectinload(ABInput.frame))):
             frame = dp_id_of(made_of.frame.arcfile)
             raw.add(frame)
-            matches[frame] = match
-    return _Ours(NameSets(frozenset(raw), frozenset(general)), matches, ours.complete)
+            matches.append((frame, matching(item)))
+    return _Ours(
+        NameSets(frozenset(raw), frozenset(general)), _matches(matches), ab.completeness == "COMPLETE"
+    )
+
+
+def _raw_matches(ab: AssociationBlock, matching: _Matching) -> list[tuple[str, str]]:
+    return [(dp_id_of(item.frame.arcfile), matching(item)) for item in ab.inputs if item.role != RAWFILE]
 
 
 def _theirs(session: Session, tree: AssociationTree, ours: _Ours) -> NameSets:
@@ -318,16 +344,17 @@ def _theirs(session: Session, tree: AssociationTree, ours: _Ours) -> NameSets:
 
 
 def _validity(ours: _Ours, tree: AssociationTree) -> Iterator[Difference]:
-    """Give the calibrations that both have, within the calibration plan on one side only."""
-    for child in tree.children:
-        for entry in child.main_files:
-            name = dp_id_of(entry.name)
-            have, wanted = ours.matches.get(name), child.match
-            # what has no validity in time says so on one side, and nothing on the other
-            if have is None or wanted is None or NOT_APPLICABLE in (have, wanted) or have == wanted:
-                continue
+    """Give the calibrations that both have, and whose validity is not the same."""
+    taken = [
+        (dp_id_of(entry.name), child) for child in tree.children if child.match for entry in child.main_files
+    ]
+    theirs = _matches((name, str(child.match)) for name, child in taken)
+    categories = {name: child.category for name, child in reversed(taken)}
+    for name, wanted in theirs.items():
+        have = ours.matches.get(name)
+        if have is not None and have != wanted:
             text = f"{name} is {have} in the AB, {wanted} in the answer"
-            yield Difference(VALIDITY, (tree.category, child.category), have, wanted, text)
+            yield Difference(VALIDITY, (tree.category, categories[name]), have, wanted, text)
 
 
 def _completeness(ours: _Ours, tree: AssociationTree) -> Iterable[Difference]:

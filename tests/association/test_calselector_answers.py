@@ -230,6 +230,20 @@ def test_what_two_rules_take_from_one_data_set_is_given_once(tmp_path: Path) -> 
     assert shape(ask(bench, FLATS[0])) == ("FLAT", None, [("BIAS", "extended", [])])
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_rule_without_limits_does_not_take_the_validity_from_another_one(
+    tmp_path: Path, is_first: bool
+) -> None:
+    bench = build(tmp_path / "bench")
+    arrive(bench, NIGHT)
+    own = RULES.index("action FLAT")
+    place = "action FLAT\n{" if is_first else "recipe make_flat;"
+    any_bias = ' select file as BIAS_MAP from calibFiles where PRO.CATG == "MASTER_BIAS"; '
+    text = place + any_bias if is_first else any_bias + place
+    ingest(bench, rules=RULES[:own] + RULES[own:].replace(place, text, 1))
+    assert shape(ask(bench, FLATS[0])) == ("FLAT", None, [("BIAS", "calib_plan", [])])
+
+
 def test_frames_that_came_after_the_rules_are_known(bench: Workbench) -> None:
     closer = template("BIAS", 6, 3)
     assert names_of(ask(bench, SCIENCE[0]).children[0]) == dp_ids(BIAS)

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from qcbench.association.calselector import AssociationTree, FileEntry, print_tree, read_tree
+from qcbench.association.calselector.service import Mode
 from qcbench.association.verify import verify_abs, verify_frame
 from qcbench.cli.exits import DIFFERENT, NOT_DONE
 from qcbench.cli.main import cli
@@ -40,9 +41,9 @@ def run(*words: str, bench: Workbench | None = None) -> Result:
     return result
 
 
-def night(root: Path, *frames: list, rules: str = "") -> Workbench:  # type: ignore[type-arg]
+def night(root: Path, *frames: list, rules: str = "", pack_rules: str = RULES) -> Workbench:  # type: ignore[type-arg]
     """A night whose calibrations are certified and archived, with its science AB, and rules of calSelector."""
-    bench = build(root)
+    bench = build(root, rules=pack_rules)
     arrive(bench, [item for group in (BIAS, FLATS, STARS, SCIENCE, *frames) for item in group])
     create(bench)
     certify(bench, "BIAS", "FLAT", "STD")
@@ -123,6 +124,25 @@ def test_a_validity_that_is_another_one_shows(tmp_path: Path) -> None:
     assert found.path == ("SCI", "MASTER_BIAS")
 
 
+@pytest.mark.parametrize("mode", ["raw2master", "raw2raw"])
+def test_what_has_no_limits_in_time_on_both_sides_is_no_difference(tmp_path: Path, mode: Mode) -> None:
+    open_rule = RULES.replace(
+        "    and MJD-OBS between inputFile.MJD-OBS - 7 and inputFile.MJD-OBS + 7;\n  minRet = 0; maxRet = 1;\n"
+        "  select file as ZEROPOINT",
+        ";\n  minRet = 0; maxRet = 1;\n  select file as ZEROPOINT",
+    )
+    assert open_rule != RULES
+    bench = night(tmp_path / "bench", pack_rules=open_rule)
+    assert ask(bench, SCIENCE[0], mode).children[0].match == "N/A"
+    assert verify_abs(bench, INSTRUMENT, DATE, mode).n_different == 0
+    # the rules of the pack set limits, those of calSelector do not
+    bench = night(tmp_path / "other", rules=open_rule)
+    (item,) = verify_abs(bench, INSTRUMENT, DATE, mode).abs
+    assert {(one.kind, one.ours, one.theirs) for one in item.differences} == {
+        ("validity", "calib_plan", "N/A")
+    }
+
+
 def test_an_ab_that_lacks_what_calselector_finds_shows(tmp_path: Path) -> None:
     bench = build(tmp_path / "bench")
     arrive(bench, [*BIAS, *SCIENCE])
@@ -184,6 +204,12 @@ def made_extended(tree: AssociationTree) -> AssociationTree:
     )
 
 
+def made_timeless(tree: AssociationTree) -> AssociationTree:
+    return replace(
+        tree, children=tuple(replace(child, match="N/A") for child in tree.children[:1]) + tree.children[1:]
+    )
+
+
 def made_incomplete(tree: AssociationTree) -> AssociationTree:
     return replace(tree, complete=False)
 
@@ -194,6 +220,7 @@ def made_incomplete(tree: AssociationTree) -> AssociationTree:
         (without_zero_point, ["additional file"]),
         (with_other_master, ["missing file", "additional file"]),
         (made_extended, ["validity"]),
+        (made_timeless, ["validity"]),
         (made_incomplete, ["completeness"]),
     ],
 )

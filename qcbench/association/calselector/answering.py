@@ -17,10 +17,12 @@ from qcbench.association.calselector.groups import RawGroup
 from qcbench.association.calselector.supply import Dataset, Offers, Supply
 from qcbench.association.calselector.tree import (
     CALIB_PLAN,
+    EXTENDED,
     NOT_APPLICABLE,
     AssociationTree,
     FileEntry,
     dp_id_of,
+    worse_match,
 )
 from qcbench.association.candidates import Candidates, Span, read_frames
 from qcbench.instruments import InstrumentPack
@@ -28,7 +30,6 @@ from qcbench.oca import Association, Cascade, Keys, Match, Validity, cascade_of
 from qcbench.store import ABInput, ABState, AssociationBlock, Frame
 from qcbench.workbench import Workbench
 
-EXTENDED = "extended"
 RAW2RAW, RAW2MASTER = "Raw2Raw", "Raw2Master"
 _CERTIFIED = frozenset({ABState.CERTIFIED, ABState.MOVED, ABState.RENAMED, ABState.INGESTED})
 
@@ -66,8 +67,8 @@ class _Needs:
     def add(self, name: str, tree: AssociationTree, *, required: bool) -> None:
         """Add an association; what is taken twice has the match of the rule that it fits worse."""
         before, was_required = self.found.get(name, (tree, False))
-        worse = before if before.match == EXTENDED else tree
-        self.found[name] = worse, required or was_required
+        match = worse_match(str(before.match), str(tree.match))
+        self.found[name] = replace(before, match=match), required or was_required
 
     @property
     def children(self) -> tuple[AssociationTree, ...]:
@@ -92,6 +93,13 @@ class _Found:
     name: str
     tree: AssociationTree
     count: int = 1
+
+
+def match_of(validity: Validity, level: int) -> str:
+    """Return the match of what was taken under a rule at a level, see `qcbench.store.ABCalibration`."""
+    if not validity.plan and validity.extended.is_open:
+        return NOT_APPLICABLE
+    return CALIB_PLAN if level == 0 else EXTENDED
 
 
 class Answering:
@@ -263,10 +271,7 @@ class Answering:
         return self._frames[time]
 
     def _match(self, association: Association, match: Match) -> str:
-        validity = self._validities[id(association)]
-        if not validity.plan and validity.extended.is_open:
-            return NOT_APPLICABLE
-        return CALIB_PLAN if match.level == 0 else EXTENDED
+        return match_of(self._validities[id(association)], match.level)
 
     def _missing(self, asking: _Asking, association: Association, n_found: int) -> str:
         """Say in a sentence what is missing."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 CALIB_PLAN = "calib_plan"
+EXTENDED = "extended"
 NOT_APPLICABLE = "N/A"
 
 _ENDINGS = (".Z", ".gz", ".fz", ".fits")
@@ -35,7 +36,8 @@ class AssociationTree:
     mode : str or None
         ``Raw2Raw`` or ``Raw2Master``; only the root has one.
     match : str or None
-        ``calib_plan`` within the calibration plan, ``N/A`` for what has no validity; only nested ones have one.
+        ``calib_plan`` within the calibration plan, ``extended`` beyond it but within the limits of the rule, ``N/A``
+        for what has no validity; only nested ones have one.
     """
 
     category: str
@@ -108,6 +110,16 @@ def download_rows(files: tuple[Download, ...]) -> list[dict[str, object]]:
         {"dp_id": file.dp_id, "category": file.category, "used_by": [list(path) for path in file.used_by]}
         for file in files
     ]
+
+
+def worse_match(one: str, other: str) -> str:
+    """Return the match of what is taken twice: the one further out; what sets no limit in time does not count."""
+    for match in (NOT_APPLICABLE, CALIB_PLAN):
+        if one == match:
+            return other
+        if other == match:
+            return one
+    return one
 
 
 def path_of(above: tuple[AssociationTree, ...], association: AssociationTree) -> tuple[str, ...]:
