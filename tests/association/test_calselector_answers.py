@@ -244,6 +244,22 @@ def test_a_rule_without_limits_does_not_take_the_validity_from_another_one(
     assert shape(ask(bench, FLATS[0])) == ("FLAT", None, [("BIAS", "calib_plan", [])])
 
 
+def test_what_one_rule_takes_comes_in_the_order_of_time(tmp_path: Path) -> None:
+    bench = build(tmp_path / "bench")
+    biases = [template("BIAS", hours, 3) for hours in (1, 3.5, 12)]
+    lamps = [frame("ILLUM", hours) for hours in (2, 4.2)]
+    flats, stars = template("FLAT,SKY", 3, 3), template("STD", 4, 3)
+    arrive(bench, [*(item for group in biases for item in group), *lamps, *flats, *stars])
+    own = RULES.index("action FLAT")
+    text = "action FLAT\n{ minRet = 1; maxRet = 3;"
+    ingest(bench, rules=RULES[:own] + RULES[own:].replace("action FLAT\n{", text, 1))
+    children = ask(bench, flats[0]).children
+    # the second one is the closest
+    assert [names_of(child)[0] for child in children] == [dp_ids(group)[0] for group in biases]
+    found = {child.category: child for child in ask(bench, stars[0]).children}
+    assert names_of(found["ILLUM"]) == dp_ids(lamps)
+
+
 def test_frames_that_came_after_the_rules_are_known(bench: Workbench) -> None:
     closer = template("BIAS", 6, 3)
     assert names_of(ask(bench, SCIENCE[0]).children[0]) == dp_ids(BIAS)

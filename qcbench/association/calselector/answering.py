@@ -7,6 +7,7 @@ attributes of the tree mean is our reading of a real answer, see docs/user-guide
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +27,7 @@ from qcbench.association.calselector.tree import (
 )
 from qcbench.association.candidates import Candidates, Span, read_frames
 from qcbench.instruments import InstrumentPack
-from qcbench.oca import Association, Cascade, Keys, Match, Validity, cascade_of
+from qcbench.oca import Association, CandidatePool, Cascade, Keys, Match, Validity, cascade_of
 from qcbench.store import ABInput, ABState, AssociationBlock, Frame
 from qcbench.workbench import Workbench
 
@@ -100,6 +101,16 @@ def match_of(validity: Validity, level: int) -> str:
     if not validity.plan and validity.extended.is_open:
         return NOT_APPLICABLE
     return CALIB_PLAN if level == 0 else EXTENDED
+
+
+def _by_time(pool: CandidatePool, matches: Sequence[Match]) -> list[Match]:
+    """Return matches in the order in which ESO's service gives them, which is not that of their choice."""
+
+    def time_and_name(match: Match) -> tuple[float, str]:
+        candidate = pool.candidates[match.position]
+        return (math.inf if candidate.time is None else candidate.time), candidate.name
+
+    return sorted(matches, key=time_and_name)
 
 
 class Answering:
@@ -195,7 +206,7 @@ class Answering:
         allowed = self._allowed(asking, offers)
         matches = offers.pool.find(association, asking.keys, asking.time, allowed)
         found = []
-        for match in matches:
+        for match in _by_time(offers.pool, matches):
             offer = offers.items[match.position]
             if offer.dataset is None:
                 tree = AssociationTree(offer.category, main_files=(FileEntry(offer.category, offer.name),))
@@ -251,6 +262,7 @@ class Answering:
     def _raw_association(
         self, association: Association, raw_type: str, matches: Sequence[Match], frames: Candidates
     ) -> _Found:
+        matches = _by_time(frames.pool, matches)
         names = [frames.pool.candidates[match.position].name for match in matches]
         categories = [frames.pool.keys_of(match.position).get("DO.CATG") for match in matches]
         tree = AssociationTree(
