@@ -113,6 +113,21 @@ def test_rules_that_can_not_work_are_refused(bench: Workbench) -> None:
     assert list_rules(bench, [INSTRUMENT]) == []
 
 
+@pytest.mark.parametrize(
+    ("rules", "lacking"),
+    [
+        ("\n", "no classification rule .* no organisation rule .* no action"),
+        (RULES[RULES.index("minRet = 3") :], "no classification rule"),
+        (RULES[: RULES.index("minRet = 3")] + RULES[RULES.index("action BIAS") :], "no organisation rule"),
+        (RULES[: RULES.index("minRet = 3")], "no organisation rule .* no action"),
+    ],
+)
+def test_rules_that_answer_nothing_are_refused(bench: Workbench, rules: str, lacking: str) -> None:
+    with pytest.raises(RuleError, match=rf"calselector\.oca:1:.*{lacking}.*Nothing was ingested"):
+        ingest(bench, rules=rules)
+    assert list_rules(bench, [INSTRUMENT]) == []
+
+
 def test_rules_that_look_wrong_are_taken_with_a_warning(bench: Workbench, tmp_path: Path) -> None:
     path = tmp_path / "own.oca"
     path.write_text(RULES.replace("INS.FILT == INS.FILT", "INS.FILTER9 == INS.FILTER9"))

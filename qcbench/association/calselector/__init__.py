@@ -9,13 +9,12 @@ from qcbench.association.calselector.compare import (
     diff_text,
 )
 from qcbench.association.calselector.datasets import refresh
+from qcbench.association.calselector.new_rules import NewRules, read_rules
 from qcbench.association.calselector.rule_sets import (
     KnownRules,
-    NewRules,
     delete_rules,
     download_rules,
     list_rules,
-    read_rules,
     rules_on,
     store_rules,
 )

@@ -13,17 +13,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from qcbench.association.calselector.new_rules import NewRules
 from qcbench.core.dates import utc_now
-from qcbench.core.errors import NotFoundError, RuleError, StoreError
+from qcbench.core.errors import NotFoundError, StoreError
 from qcbench.core.identity import current_user
-from qcbench.instruments import InstrumentPack
-from qcbench.oca import Finding, RuleSet, check_rules, load_rules, parse_rules
-from qcbench.oca.sourcetext import decode, needs_preprocessor
+from qcbench.oca import RuleSet, parse_rules
 from qcbench.store import Event, RuleSetVersion, VirtualDataset, record_event
 from qcbench.workbench import Workbench
 
@@ -71,49 +69,9 @@ class KnownRules:
         return rules_name(self.id, self.instrument)
 
 
-@dataclass(frozen=True)
-class NewRules:
-    """Rules that were read and checked: the text without directives, where it came from, what looks wrong."""
-
-    text: str
-    source: str
-    findings: tuple[Finding, ...]
-
-
 def rules_name(number: int, instrument: str) -> str:
     """Return what messages call a rule set."""
     return f"rule set {number} of {instrument}"
-
-
-def read_rules(pack: InstrumentPack, path: Path | None = None) -> NewRules:
-    """Read and check a rule file; by default the rules of the instrument's pack.
-
-    Raises
-    ------
-    RuleError
-        It can't be read, or the rules can't work as they are.
-    """
-    path = pack.folder / "rules.oca" if path is None else path
-    rules = load_rules(path)
-    findings = check_rules(
-        rules,
-        known_key=lambda key: pack.keys.find(key) is not None,
-        key_names=pack.keys.specs,
-        static=pack.unannounced,
-    )
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        first, more = errors[0], len(errors) - 1
-        others = f" ({more} more: qcbench oca check {path} --instrument {pack.name})" if more else ""
-        problem = f"{first.text}; {first.remedy}{others}. Nothing was ingested"
-        raise RuleError(first.source, first.line, first.column or 1, problem)
-    text = decode(path.read_bytes(), str(path))
-    if needs_preprocessor(text):
-        # its library takes a while to load, and few rules need it
-        from qcbench.oca.preprocessor import preprocess
-
-        text = preprocess(text, path).text
-    return NewRules(text, path.name, tuple(finding for finding in findings if finding.level == "warning"))
 
 
 def store_rules(
