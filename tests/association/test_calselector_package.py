@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from sqlalchemy import select, update
@@ -25,6 +26,14 @@ from tests.association.observatory import arrive, build, certify, create, templa
 
 BIAS = template("BIAS", 12, 3)
 SCIENCE = template("OBJECT", 5, 3, catg="SCIENCE")
+WITH_WRONG_SUM = SCIENCE[1]
+
+
+def change_pixel(path: Path) -> None:
+    """Change a pixel, and neither the header nor the size."""
+    with path.open("r+b") as file:
+        file.seek(2880)
+        file.write(b"xy")
 
 
 @pytest.fixture
@@ -35,7 +44,10 @@ def bench(tmp_path: Path) -> Workbench:
     raw = bench.settings.archive_path / "raw"
     for number, frame in enumerate((*BIAS, *SCIENCE)):
         header = fits.Header({"INSTRUME": "TOY", "NUMBER": number})
-        fits.PrimaryHDU(header=header).writeto(raw / frame.uri)
+        pixels = np.full((4, 4), number, dtype=np.int16)
+        fits.PrimaryHDU(pixels, header).writeto(raw / frame.uri, checksum=True)
+        if frame is WITH_WRONG_SUM:
+            change_pixel(raw / frame.uri)
         values = {
             "size": (raw / frame.uri).stat().st_size,
             "header_sha256": read_header(raw / frame.uri).sha256,
@@ -82,6 +94,22 @@ def test_a_second_call_copies_only_what_is_missing_or_differs(bench: Workbench, 
     made = make_package(bench, given, tmp_path)
     assert [f"{name}.fits" for name in made.copied] == [item.arcfile for item in BIAS]
     assert make_package(bench, given, tmp_path).copied == ()
+
+
+def test_pixels_that_were_changed_are_found_by_their_sum(bench: Workbench, tmp_path: Path) -> None:
+    given = answer(bench, SCIENCE[0])
+    made = make_package(bench, given, tmp_path)
+    # the one whose sum is wrong in the archive, too, is not copied again and again
+    assert make_package(bench, given, tmp_path).kept == made.copied
+    for frame in (BIAS[0], WITH_WRONG_SUM):
+        change_pixel(tmp_path / frame.arcfile)
+    with (tmp_path / WITH_WRONG_SUM.arcfile).open("r+b") as file:
+        file.seek(2884)
+        file.write(b"xy")
+    again = make_package(bench, given, tmp_path)
+    assert [f"{name}.fits" for name in again.copied] == [WITH_WRONG_SUM.arcfile, BIAS[0].arcfile]
+    raw = bench.settings.archive_path / "raw"
+    assert all(sha256(tmp_path / item.arcfile) == sha256(raw / item.uri) for item in (*SCIENCE, *BIAS))
 
 
 def test_a_file_that_can_not_be_had_is_named_and_the_rest_goes_on(bench: Workbench, tmp_path: Path) -> None:

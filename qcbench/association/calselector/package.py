@@ -8,11 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyUserWarning
 from sqlalchemy import or_, select
 
 from qcbench.association.calselector.service import Answer
@@ -178,18 +182,39 @@ def _put(source: _Source, folder: Path, name: str, frame: Frame | None, product:
 
 
 def _put_frame(source: _Source, target: Path, frame: Frame) -> bool:
-    if _difference(target, frame) is None:
+    if _difference(target, frame) is None and not _has_wrong_sum(target):
         return False
     local = source.bench.data(frame.instrument).raw(frame.dfo_date) / safe_name(frame.arcfile)
     if _difference(local, frame) is None:
-        copy_file(local, target)
-        return True
+        return _copy_unless_same(local, target)
     with _fetching(source, target) as fetched:
         source.bench.archive.fetch(frame.uri, fetched)
         if problem := _difference(fetched, frame):
             raise ArchiveError(f"what the archive gives is not what was loaded: {problem}")
-        copy_file(fetched, target)
+        return _copy_unless_same(fetched, target)
+
+
+def _copy_unless_same(origin: Path, target: Path) -> bool:
+    # the sum of a frame may be wrong in the archive, too
+    if (
+        target.is_file()
+        and target.stat().st_size == origin.stat().st_size
+        and sha256(target) == sha256(origin)
+    ):
+        return False
+    copy_file(origin, target)
     return True
+
+
+def _has_wrong_sum(path: Path) -> bool:
+    """Tell whether the data of an HDU are not those of its DATASUM; where there is none, they can't be told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        try:
+            with fits.open(path, disable_image_compression=True) as hdus:
+                return any(hdu.verify_datasum() == 0 for hdu in hdus)
+        except (OSError, ValueError, TypeError, KeyError, VerifyError):
+            return True
 
 
 @contextmanager
