@@ -10,8 +10,8 @@ from qcbench.workflow import DateSummary
 
 DATE = dt.date(2026, 11, 19)
 NOTHING = DateSummary(
-    instrument="hawki", date=DATE, frames=40, unusable_files=0, unclassified=0, abs=0, incomplete=0, queued=0, processed=0,
-    failed=0, scored=0, certified=0, rejected=0, ingested=0, to_review=0,
+    instrument="hawki", date=DATE, frames=40, unusable_files=0, unclassified=0, abs=0, incomplete=0, queued=0,
+    processed=0, failed=0, scored=0, certified=0, rejected=0, ingested=0, to_review=0,
 )  # fmt: skip
 
 
