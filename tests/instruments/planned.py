@@ -98,6 +98,7 @@ UVES_BOTH_ARMS: list[Row] = [
     ("CALIB", "LAMP,WAVE", "ECHELLE", "WAVE_ECH_{arm}", "ARC_LAMP_{arm}"),
     ("CALIB", "LAMP,WAVE", "ECHELLE", "WAVE_ECH_{arm}", "ARC_LAMP_{arm}", SLICER),
     ("CALIB", "STD", "ECHELLE", "STD_ECH_{arm}", "STANDARD_{arm}"),
+    ("CALIB", "STD,TELLURIC", "ECHELLE", "STD_TELL_{arm}", "SCI_POINT_{arm}"),
     ("CALIB", "OBJECT,EXTENDED", "ECHELLE", "SOLAR_SPEC_ECH_{arm}", "SCI_EXTND_{arm}"),
     ("CALIB", "LAMP,CDALIGN", "SPECTRUM", "CDALIGN_{arm}", "CD_ALIGN_{arm}"),
     ("SCIENCE", "OBJECT", "ECHELLE", "SCI_ECH_{arm}", "SCIENCE_{arm}"),

@@ -52,6 +52,13 @@ def test_the_cascade_is_that_of_an_echelle_spectrograph() -> None:
         assert [cascade.depth(f"{action}_{arm}") for action in order] == [0, 0, 1, 1, 2, 2, 3, 4]
 
 
+@pytest.mark.parametrize("arm", ["BLUE", "RED"])
+def test_a_star_without_known_fluxes_is_reduced_as_science(arm: str) -> None:
+    action = find_pack("uves").rules.action(f"STD_TELL_{arm}")
+    assert action.recipe == "uves_obs_scired"
+    assert "FLUX_STD_TABLE" not in {association.tag for association in action.associations}
+
+
 @pytest.mark.esorex
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_bias_recipe_finds_the_readout_noise_of_each_chip(night: Night, biases: Path, chip: str) -> None:

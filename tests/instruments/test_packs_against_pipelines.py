@@ -61,6 +61,11 @@ PACKS = {
             *("SFLAT_MOS_RED", "FFLAT_MOS_RED", "NFLAT_MOS_RED", "ORDERDEF_MOS_RED"),
             *("FMTCHK_MOS_RED", "WAVE_MOS_RED", "SCI_MOS_RED"),
         },
+        tags={
+            # no response comes of stars without known fluxes
+            ("STD_TELL_BLUE", "STD,TELLURIC"): "STANDARD_BLUE",
+            ("STD_TELL_RED", "STD,TELLURIC"): "STANDARD_RED",
+        },
     ),
     "giraffe": Intended(
         pipeline="giraf",
