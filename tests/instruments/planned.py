@@ -26,6 +26,7 @@ class Frame:
 
 Row = tuple[str, str, str, str, str] | tuple[str, str, str, str, str, Header]
 SLICER: Header = {"INS.SLIT1.NAME": "SLIC#1"}
+PINHOLE: Header = {"INS.SLIT1.NAME": "PINHOLE"}
 SPEC: Header = {"TPL.ID": "VIMOS_spec_cal_Dark"}
 MOS: Header = {"TPL.ID": "VIMOS_mos_cal_NightCalib"}
 IFU: Header = {"TPL.ID": "VIMOS_ifu_cal_NightCalib"}
@@ -100,6 +101,11 @@ UVES_BOTH_ARMS: list[Row] = [
     ("CALIB", "STD", "ECHELLE", "STD_ECH_{arm}", "STANDARD_{arm}"),
     ("CALIB", "STD,TELLURIC", "ECHELLE", "STD_TELL_{arm}", "SCI_POINT_{arm}"),
     ("CALIB", "OBJECT,EXTENDED", "ECHELLE", "SOLAR_SPEC_ECH_{arm}", "SCI_EXTND_{arm}"),
+    ("CALIB", "FLAT,SKY,EXTENDED", "ECHELLE", "SOLAR_SPEC_ECH_{arm}", "SCI_EXTND_{arm}"),
+    ("CALIB", "SKY,RADIAL_VELOCITY", "ECHELLE", "SOLAR_SPEC_ECH_{arm}", "SCI_EXTND_{arm}", SLICER),
+    ("CALIB", "OBJECT,EXTENDED", "FLAT,SKY", "SKY_FLAT_{arm}", "SCI_EXTND_FLAT_SKY_OBJ_{arm}"),
+    ("CALIB", "TEST", "IMAGE", "TEST", "TEST_IMAGE_{arm}"),
+    ("CALIB", "TEST", "ECHELLE", "TEST", "TEST_IMAGE_ECHELLE_{arm}"),
     ("CALIB", "LAMP,CDALIGN", "SPECTRUM", "CDALIGN_{arm}", "CD_ALIGN_{arm}"),
     ("SCIENCE", "OBJECT", "ECHELLE", "SCI_ECH_{arm}", "SCIENCE_{arm}"),
     ("SCIENCE", "OBJECT,POINT", "ECHELLE", "SCI_POINT_ECH_{arm}", "SCI_POINT_{arm}"),
@@ -107,6 +113,7 @@ UVES_BOTH_ARMS: list[Row] = [
     ("SCIENCE", "OBJECT", "ECHELLE", "SCI_SLICER_ECH_{arm}", "SCI_SLICER_{arm}", SLICER),
 ]
 UVES_RED_ARM: list[Row] = [
+    ("CALIB", "LAMP,DFLAT", "ECHELLE", "DFLAT_ECH_RED", "DFLAT_RED", PINHOLE),
     ("CALIB", "LAMP,SFLAT", "ECHELLE", "SFLAT_MOS_RED", "SFLAT_RED"),
     ("CALIB", "LAMP,FLAT,ODD", "MOS", "FFLAT_MOS_RED", "FIB_FF_ODD_RED"),
     ("CALIB", "LAMP,FLAT,EVEN", "MOS", "FFLAT_MOS_RED", "FIB_FF_EVEN_RED"),

@@ -56,6 +56,7 @@ PACKS = {
         pipeline="uves",
         without_recipe={
             *("ACQUISITION", "TEST"),
+            *("SKY_FLAT_BLUE", "SKY_FLAT_RED"),
             *("SCREEN_FLAT_BLUE", "LINEARITY_BLUE", "CDALIGN_BLUE"),
             *("SCREEN_FLAT_RED", "LINEARITY_RED", "CDALIGN_RED"),
             *("SFLAT_MOS_RED", "FFLAT_MOS_RED", "NFLAT_MOS_RED", "ORDERDEF_MOS_RED"),
@@ -65,6 +66,9 @@ PACKS = {
             # no response comes of stars without known fluxes
             ("STD_TELL_BLUE", "STD,TELLURIC"): "STANDARD_BLUE",
             ("STD_TELL_RED", "STD,TELLURIC"): "STANDARD_RED",
+            # they have a raw type there, and DO.CLASS for the tag
+            ("SOLAR_SPEC_ECH_BLUE", "SKY,RADIAL_VELOCITY"): None,
+            ("SOLAR_SPEC_ECH_RED", "SKY,RADIAL_VELOCITY"): None,
         },
     ),
     "giraffe": Intended(
