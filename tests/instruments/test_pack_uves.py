@@ -45,11 +45,12 @@ def test_the_cascade_is_that_of_an_echelle_spectrograph() -> None:
         "ORDERDEF_ECH",
         "EFLAT_ECH",
         "WAVE_ECH",
+        "TFLAT_ECH",
         "STD_ECH",
         "SCI_POINT_ECH",
     )
     for arm in ("BLUE", "RED"):
-        assert [cascade.depth(f"{action}_{arm}") for action in order] == [0, 0, 1, 1, 2, 2, 3, 4]
+        assert [cascade.depth(f"{action}_{arm}") for action in order] == [0, 0, 1, 1, 2, 2, 3, 3, 4]
 
 
 @pytest.mark.parametrize("arm", ["BLUE", "RED"])

@@ -57,8 +57,8 @@ PACKS = {
         without_recipe={
             *("ACQUISITION", "TEST"),
             *("SKY_FLAT_BLUE", "SKY_FLAT_RED"),
-            *("SCREEN_FLAT_BLUE", "LINEARITY_BLUE", "CDALIGN_BLUE"),
-            *("SCREEN_FLAT_RED", "LINEARITY_RED", "CDALIGN_RED"),
+            *("SCREEN_FLAT_BLUE", "LINEARITY_BLUE"),
+            *("SCREEN_FLAT_RED", "LINEARITY_RED"),
             *("SFLAT_MOS_RED", "FFLAT_MOS_RED", "NFLAT_MOS_RED", "ORDERDEF_MOS_RED"),
             *("FMTCHK_MOS_RED", "WAVE_MOS_RED", "SCI_MOS_RED"),
         },
