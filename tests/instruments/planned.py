@@ -168,6 +168,7 @@ MUSE: list[Row] = [
     ("SCIENCE", "SKY", "IFU", "SKY", "SKY"),
     ("SCIENCE", "OBJECT", "IFU", "SCIENCE", "OBJECT"),
     ("ACQUISITION", "OBJECT", "IMAGE", "ACQ", "ACQUISITION"),
+    ("TEST", "OTHER", "IFU", "TEST", "TEST"),
 ]
 VIMOS: list[Row] = [
     ("CALIB", "BIAS", "IMAGE", "BIAS_IMG", "BIAS"),

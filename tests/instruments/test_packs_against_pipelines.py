@@ -82,7 +82,7 @@ PACKS = {
     ),
     "muse": Intended(
         pipeline="muse",
-        without_recipe={"LINEARITY", "ILLUM", "THRUPUT", "ACQ"},
+        without_recipe={"LINEARITY", "ILLUM", "THRUPUT", "ACQ", "TEST"},
         # on the mountain a recipe of its own (muse_illum) makes ILLUM of the raw frame; the offline recipes take
         # the raw one
         tags={("ILLUM", "FLAT,LAMP,ILLUM"): "ILLUMFLAT"},
