@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from qcbench.instruments import InstrumentPack, find_pack
+from qcbench.oca import matches
 from tests.instruments.pipelines import Header, Night, observe, run_recipe, unmet_needs
 
 
@@ -59,6 +60,18 @@ def test_arcs_of_a_wide_field_serve_a_mode_with_adaptive_optics_but_not_another_
         ("TWILIGHT", "TRACE_TABLE"),
         ("TWILIGHT", "WAVECAL_TABLE"),
     ]
+
+
+@pytest.mark.parametrize(("mode", "taken"), [("WFM-AO-N", True), ("NFM-AO-N", True), ("WFM-NOAO-N", False)])
+def test_lines_of_the_laser_go_with_observations_with_adaptive_optics(
+    pack: InstrumentPack, mode: str, taken: bool
+) -> None:
+    (lines,) = (
+        association
+        for association in pack.rules.action("SCIENCE_CUBE").associations
+        if association.tag == "RAMAN_LINES"
+    )
+    assert matches(lines.condition, {"PRO.CATG": "RAMAN_LINES"}, {"INS.MODE": mode}) is taken
 
 
 @pytest.mark.long
