@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qcbench.instruments import find_pack
 from qcbench.oca import cascade_of
-from tests.instruments.pipelines import measured, observe, run_recipe
+from tests.instruments.pipelines import Night, classified, measured, observe, run_recipe, unmet_needs
 
 
 def test_bias_flat_arc_and_science_follow_each_other() -> None:
@@ -16,6 +17,33 @@ def test_bias_flat_arc_and_science_follow_each_other() -> None:
     assert not cascade.cycles
     order = ("BIAS", "DARK", "FLAT", "NASMYTH_FLAT", "ARC", "STD", "SCIENCE")
     assert [cascade.depth(action) for action in order] == [0, 1, 2, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("slit", "lamp", "needs"),
+    [
+        ("Medusa1", "LAMP,FLAT", set()),
+        ("Medusa1", "LAMP,FLAT,NASMYTH", {"ARC", "SCIENCE"}),
+        ("IFU2", "LAMP,FLAT,NASMYTH", {"ARC", "SCIENCE"}),
+        ("Argus", "LAMP,FLAT,NASMYTH", {"ARC"}),
+        ("Argus", "LAMP,FLAT", {"SCIENCE"}),
+    ],
+)
+def test_flats_of_the_nasmyth_screen_serve_science_through_argus_alone(
+    night_of: Callable[[str], Night], slit: str, lamp: str, needs: set[str]
+) -> None:
+    night = night_of("giraffe")
+    frames = [
+        classified(
+            night.pack.rules,
+            keys | {"INS.SLIT.NAME": slit} | ({"DPR.TYPE": lamp} if keys["RAW.TYPE"] == "FLAT" else {}),
+        )
+        for keys in night.frames
+    ]
+    flats = {"FF_LOCCENTROID", "FF_LOCWIDTH", "FF_EXTSPECTRA", "FF_EXTERRORS"}
+    unmet = unmet_needs(night.pack, frames)
+    assert {action for action, tag in unmet if tag in flats} == needs
+    assert {tag for _, tag in unmet} <= flats
 
 
 @pytest.mark.esorex
