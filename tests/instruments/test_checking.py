@@ -190,6 +190,8 @@ def test_a_built_in_pack_has_no_error_and_no_warning(name: str) -> None:
             "unknown-key",
         ),
         ("rules.oca", BIAS_ARC, BIAS_ARC.replace("BIAS", "BAIS"), "warning", "", "nothing-produces"),
+        ("rules.oca", 'INSTRUME == "MYCAM"', 'INSTRUME == "MYCMA"', "error", "", "instrume"),
+        ("instrument.yaml", 'instrume: ["MYCAM"]', 'instrume: ["MYCAMS"]', "error", "instrume", "instrume"),
         ("rules.oca", "action BIAS\n{", "action BIAS\n", "error", "", "syntax"),
     ],
 )
@@ -204,6 +206,29 @@ def test_a_slip_is_found_with_file_line_and_key(
     elif key:
         assert finding.line == line_of_change(Path(finding.source))
     assert finding.remedy
+
+
+def test_classifiers_of_another_instrument_are_told_once(tmp_path: Path) -> None:
+    result = checked(tmp_path, ("instrument.yaml", 'instrume: ["MYCAM"]', 'instrume: ["MYCAMS"]'))
+    (found,) = (item for item in result.findings if item.code == "instrume")
+    assert found.text == (
+        'no classifier of rules.oca is true for INSTRUME MYCAMS: they ask for INSTRUME == "MYCAM"'
+    )
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'INSTRUME like "MY%"',
+        '(INSTRUME == "OTHER" or INSTRUME == "MYCAM")',
+        'INSTRUME != "OTHER"',
+        'not INSTRUME == "OTHER"',
+        "DPR.CATG is string",
+    ],
+)
+def test_a_classifier_may_name_the_instrument_in_its_own_way(tmp_path: Path, condition: str) -> None:
+    result = checked(tmp_path, ("rules.oca", 'INSTRUME == "MYCAM"', condition))
+    assert "instrume" not in codes(result)
 
 
 def test_a_pack_without_findings_is_the_one_that_is_loaded(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from qcbench.instruments.checking.described import check_keys, check_names, chec
 from qcbench.instruments.checking.draft import Draft, read_draft
 from qcbench.instruments.checking.measured import check_scores, check_tables
 from qcbench.instruments.checking.rawtypes import RawTypes, raw_types_of
-from qcbench.instruments.checking.ruled import check_recipes, check_rule_set, check_types
+from qcbench.instruments.checking.ruled import check_instrume, check_recipes, check_rule_set, check_types
 from qcbench.instruments.contradictions import INSTRUMENT, KEYS, NAMES, QC1, RULES, SCORES, contradictions
 from qcbench.instruments.models import InstrumentPack
 from qcbench.oca import Finding
@@ -34,6 +34,7 @@ __all__ = [
 _Look = Callable[[Draft], Iterator[Finding]]
 _LOOKS: tuple[tuple[frozenset[str], _Look], ...] = (
     (frozenset({RULES}), check_rule_set),
+    (frozenset({RULES, INSTRUMENT}), check_instrume),
     (frozenset({RULES}), check_types),
     (frozenset({RULES, INSTRUMENT}), check_recipes),
     (frozenset({RULES, NAMES, INSTRUMENT}), check_names),

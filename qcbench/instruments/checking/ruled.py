@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from qcbench.instruments.checking.draft import Draft
 from qcbench.instruments.checking.rawtypes import raw_types_of
 from qcbench.instruments.contradictions import INSTRUMENT, KEYS, NAMES
-from qcbench.oca import Association, Finding, check_rules
+from qcbench.oca import Association, Classifier, Finding, check_rules, print_expression
 from qcbench.oca.cascade import categories_of
-from qcbench.oca.expressions import Key
-from qcbench.oca.reasoning import alternatives
+from qcbench.oca.expressions import Key, Not
+from qcbench.oca.reasoning import Term, alternatives
 
 _CLOSE = 0.8
 _CATEGORIES = frozenset({Key("PRO.CATG"), Key("DO.CATG")})
+_INSTRUME = Key("INSTRUME")
 
 
 def check_rule_set(draft: Draft) -> Iterator[Finding]:
@@ -35,6 +36,44 @@ def check_rule_set(draft: Draft) -> Iterator[Finding]:
     for item in found:
         if not (item.code == "nothing-produces" and {INSTRUMENT, NAMES} & draft.broken):
             yield item
+
+
+def check_instrume(draft: Draft) -> Iterator[Finding]:
+    """Find classifiers that are true for no frame of the instrument, since they ask for another INSTRUME."""
+    names = draft.pack.instrument.instrume
+    asking = {rule: found for rule in draft.pack.rules.classifiers if (found := _instrume_terms(rule))}
+    wrong = {
+        rule: [term for terms in found for term in terms]
+        for rule, found in asking.items()
+        if not any(all(term.allows(_INSTRUME, name) for term in terms) for terms in found for name in names)
+    }
+    told = " or ".join(names)
+    if wrong and len(wrong) == len(asking):
+        text = f"no classifier of rules.oca is true for INSTRUME {told}: they ask for {_written(*wrong.values())}"
+        remedy = "correct it here, or in rules.oca"
+        yield draft.finding("error", INSTRUMENT, ("instrume",), "instrume", text, remedy)
+        return
+    for rule, terms in wrong.items():
+        text = f"the classifier asks for {_written(terms)}; frames of this pack have INSTRUME {told}"
+        remedy = "correct it, or add the name to instrume in instrument.yaml"
+        yield Finding("error", rule.file, rule.line, None, "instrume", text, remedy)
+
+
+def _instrume_terms(rule: Classifier) -> list[list[Term]]:
+    """Return what each alternative of a condition asks of INSTRUME; nothing if one of them asks nothing."""
+    found = [
+        [term for term in terms if term.keys == {_INSTRUME}] for terms in alternatives(rule.condition) or ()
+    ]
+    return found if all(found) else []
+
+
+def _written(*conditions: list[Term]) -> str:
+    parts = (
+        print_expression(term.condition if term.holds else Not(term.condition))
+        for terms in conditions
+        for term in terms
+    )
+    return ", ".join(dict.fromkeys(parts))
 
 
 def check_types(draft: Draft) -> Iterator[Finding]:
