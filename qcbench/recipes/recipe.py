@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qcbench.recipes.failures import bad_parameter
+from qcbench.recipes.failures import RecipeRunError, bad_parameter
 from qcbench.recipes.job import Run
 from qcbench.recipes.products import Product
 
 Value = str | int | float | bool
+_KINDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -43,8 +44,8 @@ class Parameter:
         try:
             value = self._convert(given)
         except (TypeError, ValueError, KeyError) as err:
-            kind = type(self.default).__name__
-            raise bad_parameter(f"Parameter {self.name} is {given!r}: give a value of type {kind}") from err
+            kind = _KINDS[type(self.default)]
+            raise bad_parameter(f"Parameter {self.name} is {given!r}: give {kind}") from err
         if self.choices and value not in self.choices:
             raise bad_parameter(f"Parameter {self.name} is {given!r}: give one of {', '.join(self.choices)}")
         if self.minimum is not None and not float(value) >= self.minimum:
@@ -100,6 +101,17 @@ class Recipe:
             for name, parameter in known.items()
         }
 
+    def problems(self, given: Mapping[str, object]) -> dict[str, str]:
+        """Return what is wrong with the values of parameters, by their names; unknown ones are left out."""
+        found = {}
+        for parameter in self.parameters:
+            try:
+                if parameter.name in given:
+                    parameter.parse(given[parameter.name])
+            except RecipeRunError as err:
+                found[parameter.name] = str(err)
+        return found
+
     def describe(self) -> dict[str, Any]:
         """Return the recipe's face as plain data, for ``list``."""
         defaults = {parameter.name: parameter.default for parameter in self.parameters}
@@ -122,6 +134,8 @@ class Recipe:
                     "name": parameter.name,
                     "default": parameter.default,
                     "type": type(parameter.default).__name__,
+                    "choices": list(parameter.choices),
+                    "minimum": parameter.minimum,
                     "description": parameter.description,
                 }
                 for parameter in self.parameters

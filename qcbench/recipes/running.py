@@ -27,6 +27,23 @@ def list_recipes() -> str:
     return json.dumps([registry.get(name).describe() for name in registry.names()], indent=2)
 
 
+def check_parameters(asked: str) -> str:
+    """Return what is wrong with the values of parameters, as JSON text.
+
+    Parameters
+    ----------
+    asked : str
+        JSON text: a list of ``{"recipe": …, "parameters": {…}}``.
+
+    Returns
+    -------
+    str
+        JSON text: for each of the list the problems, by the names of the parameters.
+    """
+    jobs = json.loads(asked)
+    return json.dumps([registry.get(item["recipe"]).problems(item["parameters"]) for item in jobs])
+
+
 def run_job(path: Path) -> int:
     """Run the job of a file and return the exit code: 0, or that of the failure, told on stderr."""
     begin = time.perf_counter()

@@ -51,6 +51,28 @@ def test_the_list_says_what_each_recipe_takes_and_makes(tmp_path):
     assert all(parameter["description"] for recipe in recipes.values() for parameter in recipe["parameters"])
 
 
+def test_values_of_parameters_are_checked_without_frames(tmp_path):
+    asked = [
+        {
+            "recipe": "arc",
+            "parameters": {"line_thresh": 0.1, "dispersion_axis": 7, "extract_width": "wide", "other": 1},
+        },
+        {"recipe": "flat", "parameters": {"bpm": False, "lthr": "1e3"}},
+    ]
+    command = [sys.executable, "-m", "qcbench.recipes", "check"]
+    done = subprocess.run(
+        command, cwd=tmp_path, input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [
+        {
+            "dispersion_axis": "Parameter dispersion_axis is 7: give one of auto, x, y",
+            "extract_width": "Parameter extract_width is 'wide': give a number",
+            "line_thresh": "Parameter line_thresh is 0.1: give 1 or more",
+        },
+        {},
+    ]
+
+
 def test_every_built_in_recipe_has_a_parameter_for_each_input_and_product():
     for name in registry.names():
         recipe = registry.get(name)

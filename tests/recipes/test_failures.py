@@ -108,10 +108,10 @@ def test_an_unknown_recipe_is_answered_with_those_there_are(sof, run_recipe):
     ("given", "told"),
     [
         ({"combtype": "mode"}, "give one of median, mean"),
-        ({"thresh": "five"}, "give a value of type float"),
+        ({"thresh": "five"}, "give a number"),
         ({"thresh": "nan"}, "give 1 or more"),
         ({"threshold": 5}, "has no parameter 'threshold'"),
-        ({"hot_thresh": True}, "give a value of type float"),
+        ({"hot_thresh": True}, "give a number"),
     ],
 )
 def test_a_bad_parameter_is_answered_with_what_is_possible(sof, run_recipe, given, told):
