@@ -70,11 +70,16 @@ def _linked(job: RecipeJob, path: Path) -> str:
 @cache
 def plugin_folder(recipe: str) -> Path | None:
     """Return the folder of the pipeline that has a recipe, found by the names of its plugin files."""
-    for pattern in _PLUGIN_PARENTS:
-        for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
-            if (folder / f"{recipe}.so").is_file():
-                return folder
-    return None
+    return next((folder for folder in plugin_folders() if (folder / f"{recipe}.so").is_file()), None)
+
+
+def plugin_folders() -> list[Path]:
+    """Return the folders of the installed pipelines, the newest of each first."""
+    return [
+        folder
+        for pattern in _PLUGIN_PARENTS
+        for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
+    ]
 
 
 def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:

@@ -78,6 +78,105 @@ def test_a_tag_that_the_python_recipe_does_not_take_is_an_error(pack: Path) -> N
     assert run_qcbench("instrument", "check", str(pack)).exit_code == 0
 
 
+def findings(pack: Path, code: str) -> list[dict[str, str]]:
+    """Check a pack, and return its errors and warnings of a kind."""
+    answer = run_qcbench("instrument", "check", str(pack), "--json")
+    found = json.loads(answer.stdout)["findings"]
+    return [item for item in found if item["code"] == code and item["level"] != "note"]
+
+
+def test_a_calibration_that_the_python_recipe_leaves_aside_is_an_error(pack: Path) -> None:
+    change(pack / "rules.oca", "select file as MASTER_BIAS from", "select file as BIASMASTER from")
+    (found,) = findings(pack, "recipe-tags")
+    assert (found["level"], Path(found["source"]).name) == ("error", "rules.oca")
+    assert (
+        "select file as BIASMASTER" in (pack / "rules.oca").read_text().splitlines()[int(found["line"]) - 1]
+    )
+    assert found["text"].startswith("the Python recipe flat does not know the tag BIASMASTER")
+    assert "bias_tag: MASTER_BIAS" in found["remedy"]
+    change(pack / "instrument.yaml", 'bias_tag: "MASTER_BIAS"', 'bias_tag: "MASTER_BIAS, BIASMASTER"')
+    assert findings(pack, "recipe-tags") == []
+
+
+@pytest.mark.parametrize("tag", ["STD_MASSOC", "STD_RASSOC"])
+def test_a_file_that_is_told_for_information_needs_no_recipe(pack: Path, tag: str) -> None:
+    change(pack / "rules.oca", "select file as MASTER_BIAS from", f"select file as {tag} from")
+    assert findings(pack, "recipe-tags") == []
+
+
+def test_a_calibration_for_the_pipeline_is_not_asked_of_the_python_recipe(pack: Path) -> None:
+    change(pack / "rules.oca", "select file as MASTER_BIAS from", "select file as BIASMASTER from")
+    text = (pack / "instrument.yaml").read_text()
+    (pack / "instrument.yaml").write_text(
+        text.replace(
+            "[{engine: python, recipe: flat",
+            "[{engine: esorex, recipe: mycam_flat}, {engine: python, recipe: flat",
+        )
+    )
+    assert findings(pack, "recipe-tags") == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "remedy"),
+    [
+        ("lthr: lots", "give a number"),
+        ("bad_dev: -1.0", "give 0 or more"),
+        ("combtype: bogus", "give one of "),
+        ("bpm: maybe", "give true or false"),
+    ],
+)
+def test_a_value_that_the_python_recipe_does_not_take_is_an_error(
+    pack: Path, parameter: str, remedy: str
+) -> None:
+    change(pack / "instrument.yaml", "bpm: false, lthr: 1000.0", parameter)
+    (found,) = findings(pack, "parameter")
+    name = parameter.partition(":")[0]
+    assert (found["level"], found["key"]) == ("error", "recipes.mycam_flat_sky.engines.0.parameters")
+    assert found["text"].startswith(f"Parameter {name} is ")
+    assert found["text"].endswith(" for the Python recipe flat")
+    assert found["remedy"].startswith(remedy)
+
+
+BIAS_ENGINE = 'engine: python, recipe: bias, parameters: {raw_tags: "BIAS", product_category: "MASTER_BIAS"}'
+
+
+@pytest.mark.esorex
+def test_a_misspelt_recipe_of_an_installed_pipeline_is_told(pack: Path) -> None:
+    change(pack / "instrument.yaml", BIAS_ENGINE, "engine: esorex, recipe: hawki_dark_combin")
+    (found,) = findings(pack, "no-recipe")
+    assert (found["level"], found["remedy"]) == ("warning", "was hawki_dark_combine meant?")
+
+
+@pytest.mark.esorex
+def test_a_parameter_that_an_installed_recipe_has_not_got_is_an_error(pack: Path) -> None:
+    change(
+        pack / "instrument.yaml", BIAS_ENGINE, "engine: esorex, recipe: visir_img_dark, parameters: {hot: 3}"
+    )
+    (found,) = findings(pack, "parameter")
+    assert (found["level"], found["text"], found["remedy"]) == (
+        "error",
+        "the recipe visir_img_dark has no parameter hot",
+        "was hot_t meant?",
+    )
+    change(pack / "instrument.yaml", "parameters: {hot: 3}", "parameters: {hot_t: 3}")
+    assert findings(pack, "parameter") == []
+
+
+@pytest.mark.esorex
+def test_a_tag_that_an_installed_recipe_does_not_name_is_a_warning(pack: Path) -> None:
+    text = (pack / "instrument.yaml").read_text()
+    start = text.index("engine: python, recipe: flat")
+    end = text.index("}}]", start)
+    (pack / "instrument.yaml").write_text(
+        f"{text[:start]}engine: esorex, recipe: vimos_ima_twilight_flat{text[end + 1 :]}"
+    )
+    change(pack / "rules.oca", 'DO.CATG  = "FLAT_SKY"', 'DO.CATG  = "FLAT_TWILIGHT"')
+    assert findings(pack, "recipe-tags") == []
+    change(pack / "rules.oca", "select file as MASTER_BIAS from", "select file as MASTER_BAIS from")
+    (found,) = findings(pack, "recipe-tags")
+    assert (found["level"], found["remedy"]) == ("warning", "was MASTER_BIAS meant?")
+
+
 def test_a_product_that_the_python_recipe_does_not_make_is_an_error(pack: Path) -> None:
     change(pack / "instrument.yaml", 'product_category: "MASTER_BIAS"', 'product_category: "MASTER_BAIS"')
     answer = run_qcbench("instrument", "check", str(pack))
