@@ -7,14 +7,15 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from qcbench.core.dates import mjd_of
 from qcbench.core.errors import RuleError
+from qcbench.instruments.emptiness import EmptyLists
 from qcbench.oca import Expression, Keys, matches, parse_expression
 
 
-class _Model(BaseModel):
+class _Model(EmptyLists):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -59,7 +60,7 @@ class Breakpoint(_Model):
 class BreakpointsFile(_Model):
     """``breakpoints.yaml``."""
 
-    breakpoints: tuple[Breakpoint, ...]
+    breakpoints: tuple[Breakpoint, ...] = ()
     """Breakpoints, in any order."""
 
 
@@ -101,5 +102,5 @@ class FilterRule(_Model):
 class FiltersFile(_Model):
     """``filters.yaml``."""
 
-    filters: tuple[FilterRule, ...]
+    filters: tuple[FilterRule, ...] = ()
     """Filters: what one of them names is kept out."""

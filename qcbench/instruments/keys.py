@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from qcbench.instruments.emptiness import EmptyLists
 
 
 class KeySpec(BaseModel):
@@ -29,12 +31,12 @@ class KeySpec(BaseModel):
     """What the key says."""
 
 
-class KeysFile(BaseModel):
+class KeysFile(EmptyLists):
     """``keys.yaml``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    keys: dict[str, KeySpec]
+    keys: dict[str, KeySpec] = Field(default_factory=dict)
     """Keys by their short names; i stands for a number."""
 
 

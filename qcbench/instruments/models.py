@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from qcbench.instruments.emptiness import EmptyLists
 from qcbench.instruments.exceptions import Breakpoint, FilterRule
 from qcbench.instruments.keys import KeyDictionary
 from qcbench.oca import RuleSet
@@ -20,7 +21,7 @@ Scalar = str | int | float | bool
 FIXED_COLUMNS = ("ab_name", "product", "detector", "dfo_date", "mjd_obs")
 
 
-class _Model(BaseModel):
+class _Model(EmptyLists):
     # a limit that is not a number would never be crossed
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -116,7 +117,7 @@ class NameRule(_Model):
 class NamesFile(_Model):
     """``names.yaml``."""
 
-    products: dict[str, NameRule]
+    products: dict[str, NameRule] = Field(default_factory=dict)
     """For each PRO.CATG how its products are named."""
 
 
@@ -185,7 +186,7 @@ class TableSpec(_Model):
 class Qc1File(_Model):
     """``qc1.yaml``."""
 
-    tables: dict[SqlName, TableSpec]
+    tables: dict[SqlName, TableSpec] = Field(default_factory=dict)
     """Tables by their names."""
 
 
@@ -241,7 +242,7 @@ class ParameterScore(_Model):
 class ScoresFile(_Model):
     """``scores.yaml``."""
 
-    scores: tuple[ParameterScore, ...]
+    scores: tuple[ParameterScore, ...] = ()
     """Scores, in any order."""
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from qcbench.core.errors import PackError
+from qcbench.instruments.wording import mistakes
 
 Place = tuple[str | int, ...]
 _M = TypeVar("_M", bound=BaseModel)
@@ -76,6 +77,11 @@ def examine_yaml(path: Path, model: type[_M]) -> YamlFile[_M]:
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else None
         return _unreadable(PackError(path, f"not valid YAML: {err.problem or err.context}", line=line))
+    if content is None:
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
+        if needed:
+            return _unreadable(PackError(path, f"nothing is in the file; it needs {', '.join(needed)}"))
+        content = {}
     if isinstance(content, dict):
         # names that start with a dot hold pieces that are used again below
         content = {key: value for key, value in content.items() if not str(key).startswith(".")}
@@ -85,7 +91,7 @@ def examine_yaml(path: Path, model: type[_M]) -> YamlFile[_M]:
     except ValidationError as err:
         # a key that is not known is a slip of the pen; the key that is missing follows from it
         found = sorted(err.errors(), key=lambda item: item["type"] != "extra_forbidden")
-        problems += [_misfit(path, node, model, item) for item in found]
+        problems += [_misfit(path, node, model, item, text) for item, text in mistakes(found)]
         return YamlFile(path, None, node, tuple(problems))
     return YamlFile(path, None if problems else read, node, tuple(problems))
 
@@ -116,12 +122,9 @@ def _unreadable(problem: PackError) -> YamlFile[Any]:
     return YamlFile(problem.path, None, None, (problem,))
 
 
-def _misfit(path: Path, node: yaml.Node | None, model: type[BaseModel], item: Any) -> PackError:
-    place: Place = item["loc"]
-    problem = f"{item['msg']} (it is {item['input']!r})"
-    if item["type"] == "missing":
-        problem = "this key is missing"
-    elif item["type"] == "extra_forbidden":
+def _misfit(path: Path, node: yaml.Node | None, model: type[BaseModel], item: Any, problem: str) -> PackError:
+    place: Place = tuple(part for part in item["loc"] if part != "[key]")
+    if item["type"] == "extra_forbidden":
         known = _fields_at(model, place[:-1])
         close = get_close_matches(str(place[-1]), known, n=1, cutoff=_CLOSE)
         problem = "there is no such key; " + (

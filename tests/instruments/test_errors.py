@@ -93,8 +93,7 @@ def test_a_text_or_a_filter_is_not_scored(tmp_path: Path, change: str) -> None:
         (b"a: 1\nb: *nothing\n", "line 2: not valid YAML"),
         (b"\xff\xfe\x00", "not a text file"),
         (b"a: \x00", "not a text file"),
-        (b"", "valid dictionary"),
-        (b"[1, 2]", "valid dictionary"),
+        (b"[1, 2]", "give keys and values"),
     ],
 )
 @pytest.mark.parametrize("file", ["instrument.yaml", "names.yaml", "qc1.yaml", "scores.yaml"])
