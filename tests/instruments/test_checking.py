@@ -166,6 +166,22 @@ def test_a_built_in_pack_has_no_error_and_no_warning(name: str) -> None:
             "no-why",
         ),
         ("scores.yaml", "parameter: ron", "parameter: rno", "error", "scores.0.parameter", "score"),
+        (
+            "qc1.yaml",
+            'key: DET.WIN1.BINX, unit: "pix"',
+            'key: DET.WIN1.BINX, unit: "mm"',
+            "warning",
+            "tables.mycam_bias.columns.1.unit",
+            "key-unit",
+        ),
+        (
+            "qc1.yaml",
+            'key: DET.WIN1.BINX, unit: "pix"',
+            'key: DET.WIN1.BINX, unit: ""',
+            "warning",
+            "tables.mycam_bias.columns.1.unit",
+            "key-unit",
+        ),
         ("keys.yaml", 'unit: "pix"', 'unit: "pixle"', "warning", "keys.DET.WINi.BINX.unit", "unit"),
         (
             "breakpoints.yaml",
@@ -259,6 +275,34 @@ def test_everything_is_found_at_once(tmp_path: Path) -> None:
     } <= found
     assert result.pack is None
     assert result.broken == {"instrument.yaml", "names.yaml", "scores.yaml"}
+
+
+def test_all_mistakes_of_a_score_are_found_at_once(tmp_path: Path) -> None:
+    wrong = "parameter: rno\n    detectors: [CHIP9]\n    where: {filter: J, det_read_speed: 3}"
+    result = checked(tmp_path, ("scores.yaml", "parameter: ron", wrong))
+    assert [item.key for item in result.findings if item.code == "score"] == [
+        "scores.0.parameter",
+        "scores.0.detectors",
+        "scores.0.where",
+        "scores.0.where",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [
+        ("det_win1_binx: abc", "column 'det_win1_binx' holds a number, 'abc' is none"),
+        ('det_win1_binx: "1"', "column 'det_win1_binx' holds a number, '1' is none"),
+        ("det_win1_binx: true", "column 'det_win1_binx' holds a number, True is none"),
+        ("det_read_speed: 3", "column 'det_read_speed' holds a text, 3 is none"),
+        ("det_win1_binx: 1", ""),
+        ("det_win1_binx: 1.0", ""),
+        ("det_read_speed: slow", ""),
+    ],
+)
+def test_a_condition_that_no_row_fulfils_is_an_error(tmp_path: Path, where: str, problem: str) -> None:
+    result = checked(tmp_path, ("scores.yaml", "parameter: ron", f"parameter: ron\n    where: {{{where}}}"))
+    assert [item.text for item in result.findings if item.code == "score"] == ([problem] if problem else [])
 
 
 LIMITS = "low: 0.1, high: 100.0"

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from qcbench.instruments.checking.draft import Draft
 from qcbench.instruments.checking.rawtypes import RawTypes, raw_types_of
-from qcbench.instruments.checking.units import needs_unit, unit_problem
-from qcbench.instruments.contradictions import QC1, SCORES, product_category
+from qcbench.instruments.checking.units import needs_unit, same_unit, unit_problem
+from qcbench.instruments.contradictions import KEYS, QC1, SCORES, product_category
 from qcbench.instruments.models import Column, ParameterScore, TableSpec
 from qcbench.instruments.yamlfiles import Place
 from qcbench.oca import Finding
@@ -68,10 +68,21 @@ def _column(draft: Draft, place: Place, column: Column) -> Iterator[Finding]:
         text = f"{column.name} is measured and has no unit"
         remedy = "give its unit; for a pure number say in the description what it is: a fraction, a ratio, …"
         yield draft.finding("warning", QC1, (*place, "unit"), "no-unit", text, remedy)
+    yield from _other_unit(draft, place, column)
     if not column.description.strip():
         text = f"{column.name} has no description"
         remedy = "say what it is and how it is measured: people read it beside its plot"
         yield draft.finding("warning", QC1, (*place, "description"), "no-description", text, remedy)
+
+
+def _other_unit(draft: Draft, place: Place, column: Column) -> Iterator[Finding]:
+    """Find a column that has another unit than the key whose value it takes."""
+    spec = draft.pack.keys.find(column.key) if KEYS not in draft.broken else None
+    if spec and spec.unit and not same_unit(column.unit, spec.unit):
+        own = f"the unit {column.unit}" if column.unit else "no unit"
+        text = f"{column.name} has {own}; its key {column.key} has {spec.unit}"
+        remedy = f"write {spec.unit} here, or correct the key in keys.yaml: values are taken as they are"
+        yield draft.finding("warning", QC1, (*place, "unit"), "key-unit", text, remedy)
 
 
 def _score(draft: Draft, place: Place, score: ParameterScore, today: dt.date) -> Iterator[Finding]:

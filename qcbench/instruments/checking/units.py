@@ -36,14 +36,25 @@ _RATIOS = (
 _MEANT = {"ADU": "adu", "ADUs": "adu", "counts": "ct", "sec": "s", "seconds": "s", "pixel": "pix", "e": "e-"}
 
 
+def _unit(text: str) -> units.UnitBase:
+    return units.Unit(_ELECTRON.sub("electron", text))
+
+
 def unit_problem(text: str) -> str | None:
     """Say what is wrong with the text of a unit; None if it is one."""
     try:
-        units.Unit(_ELECTRON.sub("electron", text))
+        _unit(text)
     except ValueError:
         meant = _MEANT.get(text)
         return f"{text!r} is no unit" + (f"; was {meant!r} meant?" if meant else "")
     return None
+
+
+def same_unit(first: str, second: str) -> bool:
+    """Tell whether two texts are one unit; what is no unit is not compared."""
+    if unit_problem(first) or unit_problem(second):
+        return True
+    return bool(_unit(first) == _unit(second))
 
 
 def needs_unit(column: Column) -> bool:
