@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from qcbench.instruments.models import InstrumentPack, ParameterScore
+from qcbench.instruments.models import Column, InstrumentPack, ParameterScore, Scalar
 from qcbench.instruments.yamlfiles import Place
 from qcbench.oca import Product
 
@@ -66,20 +66,30 @@ def _wrong_score(pack: InstrumentPack, score: ParameterScore, place: Place) -> I
         yield wrong("table", f"no table '{score.table}' in qc1.yaml", f"there is {', '.join(pack.tables)}")
         return
     columns = {column.name: column for column in table.columns}
-    for name in (score.parameter, *score.where):
-        if name not in columns:
-            key = "parameter" if name == score.parameter else "where"
-            text = f"table '{score.table}' has no column '{name}'"
-            yield wrong(key, text, f"there is {', '.join(columns)}")
-            return
-    column = columns[score.parameter]
-    if column.kind == "FILTER" or column.type == "text":
+    column = columns.get(score.parameter)
+    if column is None:
+        text = f"table '{score.table}' has no column '{score.parameter}'"
+        yield wrong("parameter", text, f"there is {', '.join(columns)}")
+    elif column.kind == "FILTER" or column.type == "text":
         text = f"column '{column.name}' of table '{score.table}' is a filter or a text: it can't be scored"
         yield wrong("parameter", text, "score a column that is measured")
+    for name, value in score.where.items():
+        if name not in columns:
+            text = f"table '{score.table}' has no column '{name}'"
+            yield wrong("where", text, f"there is {', '.join(columns)}")
+        elif isinstance(value, str) != (columns[name].type == "text") or isinstance(value, bool):
+            yield wrong("where", *_never_equal(columns[name], value))
     for detector in score.detectors:
         if detector not in table.detectors.names:
             text = f"table '{score.table}' has no detector '{detector}'"
             yield wrong("detectors", text, f"there is {', '.join(table.detectors.names)}")
+
+
+def _never_equal(column: Column, value: Scalar) -> tuple[str, str]:
+    """Say that a column can't have a value, and what mends it."""
+    if column.type == "text":
+        return f"column '{column.name}' holds a text, {value!r} is none", f'write it in quotes: "{value}"'
+    return f"column '{column.name}' holds a number, {value!r} is none", "write a number, without quotes"
 
 
 def _recipes(pack: InstrumentPack) -> Iterator[Contradiction]:
