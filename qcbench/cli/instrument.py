@@ -12,7 +12,7 @@ import click
 from qcbench.cli.invocation import Invocation, command, command_family, pass_invocation
 from qcbench.cli.output import Answer, Table, count
 from qcbench.cli.rules import all_files
-from qcbench.core.errors import PackError
+from qcbench.core.errors import FrameError, PackError
 
 if TYPE_CHECKING:
     from qcbench.instruments.checking import PackCheck
@@ -34,7 +34,8 @@ _MARKS = {"error": "✕", "warning": "▲", "note": "·"}
     "--from-frames",
     "from_frames",
     is_flag=True,
-    help="Read the headers of the FILEs, raw frames of the instrument; a folder stands for all .fits files in it.",
+    help="Read the headers of the FILEs, raw frames of the instrument; a folder stands for all files .fits and "
+    ".fits.fz in it.",
 )
 @click.option(
     "--code", metavar="XX", help="Two letters with which names of products begin; without it of NAME."
@@ -81,7 +82,7 @@ def new(
             f"there is a pack {name!r} already; choose another name. To change that pack for your site, copy its "
             f"folder to {invocation.root / 'config' / name}",
         )
-    survey = survey_frames(all_files(files)) if from_frames else EXAMPLE
+    survey = survey_frames(_frames(files)) if from_frames else EXAMPLE
     written = write_skeleton(
         folder, code or free_code(name, {item.code for item in instrument_files(packs).values()}), survey
     )
@@ -120,9 +121,19 @@ def check(invocation: Invocation, target: str) -> None:
         findings += check_alike(result.pack, others)
         findings += [*check_engines(result.pack), *check_simulation(result.pack, today)]
     findings = list(sorted_findings(findings))
-    invocation.show(_answer(folder, result, findings))
+    invocation.show(_answer(folder, result, findings, in_use=_is_in_use(invocation, folder)))
     if any(item.level == "error" for item in findings):
         click.get_current_context().exit(PackError.exit_code)
+
+
+def _frames(named: Sequence[Path]) -> list[Path]:
+    """Return the files that were named, and those of folders."""
+    found = all_files(named)
+    if not found:
+        raise FrameError(
+            named[0], "there is no file .fits or .fits.fz in the folder", "Name a folder of raw frames"
+        )
+    return found
 
 
 def _folder(invocation: Invocation, target: str) -> tuple[Path, Path | None]:
@@ -151,6 +162,18 @@ def _packs(invocation: Invocation) -> dict[str, Path]:
     from qcbench.instruments import available_packs
 
     return available_packs(_site(invocation))
+
+
+def _is_in_use(invocation: Invocation, folder: Path) -> bool:
+    """Tell whether the workbench looks after the instrument of a pack, and finds it in this folder."""
+    known = _packs(invocation).get(folder.name)
+    if (
+        not (invocation.root / "qcbench.toml").is_file()
+        or known is None
+        or known.resolve() != folder.resolve()
+    ):
+        return False
+    return folder.name in invocation.settings().workbench.instruments
 
 
 def _home(invocation: Invocation) -> Path:
@@ -199,7 +222,7 @@ def _new_answer(folder: Path, written: Sequence[Path], survey: Survey) -> Answer
     )
 
 
-def _answer(folder: Path, result: PackCheck, findings: Sequence[Finding]) -> Answer:
+def _answer(folder: Path, result: PackCheck, findings: Sequence[Finding], *, in_use: bool) -> Answer:
     numbers = {level: sum(item.level == level for item in findings) for level in _MARKS}
     told = ", ".join(count(number, level) for level, number in numbers.items() if number) or "nothing wrong"
     lines = [f"{folder}: {told}", *(_line(item, folder) for item in findings)]
@@ -207,6 +230,8 @@ def _answer(folder: Path, result: PackCheck, findings: Sequence[Finding]) -> Ans
         todo = "Correct what is marked ✕; then check again"
     elif numbers["warning"]:
         todo = "The pack can be used; look at what is marked ▲"
+    elif in_use:
+        todo = "The pack can be used, and qcbench.toml names it"
     else:
         todo = f"The pack can be used: add {folder.name!r} to instruments in qcbench.toml"
     if result.broken:

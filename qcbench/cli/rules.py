@@ -108,8 +108,9 @@ def classify(
 ) -> None:
     """See what rules make of FITS files: the type of each, the groups, and what is done with them.
 
-    A folder stands for all .fits files in it and below. Files that no rule knows, and files that can't be read, are
-    listed last. If a file can't be read, the command ends with code 20, after all others have been classified.
+    A folder stands for all files .fits and .fits.fz in it and below. Files that no rule knows, and files that
+    can't be read, are listed last. If a file can't be read, the command ends with code 20, after all others have
+    been classified.
     """
     rules = _rules(_pack(invocation), file, folders)
     frames, unreadable = _read(all_files(files))
@@ -190,9 +191,13 @@ def _findings_answer(source: str, said: str, findings: Sequence[Finding], *, loo
 
 
 def all_files(paths: Iterable[Path]) -> list[Path]:
-    """Return each file once; for a folder, all FITS files in it and below."""
-    found = (file for path in paths for file in (sorted(path.rglob("*.fits")) if path.is_dir() else (path,)))
+    """Return each file once; for a folder, all FITS files in it and below, compressed images too."""
+    found = (file for path in paths for file in (_fits_in(path) if path.is_dir() else (path,)))
     return list(dict.fromkeys(found))
+
+
+def _fits_in(folder: Path) -> list[Path]:
+    return sorted(path for pattern in ("*.fits", "*.fits.fz") for path in folder.rglob(pattern))
 
 
 def _read(paths: Sequence[Path]) -> tuple[dict[Path, Keys], list[FrameError]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.cli.conftest import run_qcbench
 from tests.instruments.mycam import observe_unknown
@@ -253,6 +255,40 @@ def test_bad_frames_are_listed_and_left_out(tmp_path: Path) -> None:
     assert answer.exit_code == 0
     assert [Path(row["file"]).name for row in content["left_out"]] == ["broken.fits"]
     assert {row["raw_type"]: row["frames"] for row in content["raw_types"]}["BIAS"] == 5
+
+
+def test_a_folder_without_frames_is_named(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    answer = run_qcbench(
+        "instrument", "new", "mycam", "--from-frames", str(tmp_path / "raw"), "-o", str(tmp_path)
+    )
+    assert answer.exit_code != 0
+    assert f"{tmp_path / 'raw'}: there is no file .fits or .fits.fz in the folder" in answer.stderr
+
+
+def test_a_folder_stands_for_its_compressed_frames_too(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    plain = next(path for path in observe_unknown(tmp_path).rglob("*.fits"))
+    with fits.open(plain) as hdus:
+        packed = fits.CompImageHDU(np.zeros((64, 64), "uint16"))
+        fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), packed]).writeto(raw / "MYCAM.1.fits.fz")
+    answer = run_qcbench("instrument", "new", "mycam", "--from-frames", str(raw), "-o", str(tmp_path))
+    assert answer.exit_code == 0
+    assert "From 1 frame of MYCAM" in answer.stdout
+
+
+def test_a_pack_that_the_workbench_uses_has_not_to_be_added_to_it(tmp_path: Path) -> None:
+    bench = tmp_path / "bench"
+    assert run_qcbench("instrument", "new", "mycam", "-o", str(bench / "config")).exit_code == 0
+    assert (
+        "add 'mycam' to instruments"
+        in run_qcbench("instrument", "check", str(bench / "config" / "mycam")).stdout
+    )
+    assert run_qcbench("init", str(bench), "--instrument", "mycam").exit_code == 0
+    for target in ("mycam", str(bench / "config" / "mycam")):
+        answer = run_qcbench("instrument", "check", target, workbench=bench)
+        assert "The pack can be used, and qcbench.toml names it" in answer.stdout
 
 
 @pytest.mark.parametrize("words", [["--from-frames"], ["raw"]])

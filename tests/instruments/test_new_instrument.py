@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -218,6 +219,17 @@ def test_several_spellings_of_one_instrument_are_one(tmp_path: Path) -> None:
     paths = [frame(tmp_path / "1.fits"), frame(tmp_path / "2.fits", INSTRUME="MYCAM2")]
     write_skeleton(tmp_path / "mycam", "MC", survey_frames(paths))
     assert load_pack(tmp_path / "mycam").instrument.instrume == ("MYCAM", "MYCAM2")
+
+
+@pytest.mark.parametrize(("kind", "is_known"), [("uint16", True), ("int16", False), ("float32", False)])
+def test_saturation_is_a_fact_of_unsigned_pixels_of_16_bits_alone(
+    tmp_path: Path, kind: str, is_known: bool
+) -> None:
+    path = frame(tmp_path / "1.fits")
+    fits.writeto(path, np.zeros((4, 4), kind), fits.getheader(path), overwrite=True)
+    write_skeleton(tmp_path / "mycam", "MC", survey_frames([path]))
+    assert problems(tmp_path / "mycam") == []
+    assert load_pack(tmp_path / "mycam").instrument.saturation_adu == (65535 if is_known else None)
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

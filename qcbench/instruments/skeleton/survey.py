@@ -29,6 +29,7 @@ _WORDS: tuple[tuple[Role, tuple[str, ...]], ...] = (
     ("flat", ("FLAT",)),
     ("arc", ("WAVE", "ARC")),
 )
+_UNSIGNED16 = 32768
 _NO_WORD = re.compile("[^A-Z0-9]+")
 
 
@@ -72,6 +73,8 @@ class Survey:
         Frames without DPR keys, of which no classifier could be made.
     unreadable : tuple of FrameError
         Files that were left out, and why.
+    unsigned16 : bool
+        All pixels are unsigned integers of 16 bits, which end at 65535.
     """
 
     instrume: tuple[str, ...]
@@ -82,6 +85,7 @@ class Survey:
     n_frames: int = 0
     unnamed: int = 0
     unreadable: tuple[FrameError, ...] = ()
+    unsigned16: bool = False
 
 
 def survey_frames(files: Iterable[Path]) -> Survey:
@@ -112,6 +116,7 @@ def survey_frames(files: Iterable[Path]) -> Survey:
         kinds=_kinds(named),
         keys=_keys(read),
         extensions=_extensions(read),
+        unsigned16=_are_unsigned16(read),
         n_frames=len(read),
         unnamed=len(read) - len(named),
         unreadable=tuple(unreadable),
@@ -244,3 +249,11 @@ def _extensions(read: Sequence[FileHeader]) -> tuple[str, ...]:
     ]
     most = max(len(names) for names in found)
     return tuple(dict.fromkeys(next(names for names in found if len(names) == most)))
+
+
+def _are_unsigned16(read: Sequence[FileHeader]) -> bool:
+    """Tell whether all pixels are 16 bits with an offset of 2^15, as FITS has unsigned integers."""
+    images = [hdu for item in read for hdu in item.hdus if hdu.is_image and hdu.shape]
+    return bool(images) and all(
+        hdu.layout.bitpix == 16 and hdu.keys.get("BZERO") == _UNSIGNED16 for hdu in images
+    )

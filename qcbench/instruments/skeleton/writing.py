@@ -76,6 +76,7 @@ def skeleton_texts(name: str, code: str, survey: Survey) -> dict[str, str]:
         "code": code,
         "prefix": full.prefix if survey.instrume else name.upper().replace("_", ""),
         "instrume": json.dumps(list(full.instrume)),
+        "saturation": "saturation_adu: 65535" if full.unsigned16 else "# saturation_adu: 65535",
         "report_keys": _flow(
             ["OBJECT", "DPR.CATG", "DPR.TYPE", "TPL.EXPNO", "TPL.NEXP", "EXPTIME", *_shown(full)]
         ),
