@@ -16,7 +16,7 @@ from qcbench.recipes.frames import PRIMARY, Detector, Frame, Image, check_alike,
 from qcbench.recipes.job import Run
 from qcbench.recipes.masters import COMBINATION
 from qcbench.recipes.products import QC, Product, Unit, without_wcs
-from qcbench.recipes.recipe import Input, Parameter, Recipe
+from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
 from qcbench.recipes.spectrum import Lines, Profile, dispersion_axis, extract, find_lines
 
 log = logging.getLogger(__name__)
@@ -123,4 +123,13 @@ RECIPE = Recipe(
     ),
     products=("product_category",),
     function=make,
+    qc=(
+        Measurement("ARC NLINES", "", "Number of lines found"),
+        Measurement("ARC NSAT", "", "Number of saturated lines"),
+        Measurement("ARC FWHM MED", "pix", "Median FWHM of lines"),
+        Measurement("ARC SATFRAC", "", "Fraction of saturated pixels"),
+        Measurement("ARC MED", "adu", "Median level of the spectrum"),
+        Measurement("ARC MAX", "adu", "Highest level of the spectrum"),
+        Measurement("ARC DISPAXIS", "", "FITS axis of the dispersion"),
+    ),
 )

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from qcbench.recipes.job import Run
-from qcbench.recipes.masters import COMBINATION, HOT, make_product
+from qcbench.recipes.masters import COMBINATION, HOT, make_product, measured
 from qcbench.recipes.products import QC, Product, Unit
-from qcbench.recipes.recipe import Input, Parameter, Recipe
+from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
 
 
 def make(run: Run) -> list[Product]:
@@ -39,4 +39,5 @@ RECIPE = Recipe(
     ),
     products=("product_category",),
     function=make,
+    qc=(*measured("BIAS"), Measurement("RON", "adu", "Read-out noise")),
 )

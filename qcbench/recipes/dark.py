@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qcbench.recipes.job import Run
-from qcbench.recipes.masters import COMBINATION, HOT, make_product
+from qcbench.recipes.masters import COMBINATION, HOT, make_product, measured
 from qcbench.recipes.products import Product
-from qcbench.recipes.recipe import Input, Parameter, Recipe
+from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
 
 
 def make(run: Run) -> list[Product]:
@@ -33,4 +33,5 @@ RECIPE = Recipe(
     ),
     products=("product_category",),
     function=make,
+    qc=(*measured("DARK"), Measurement("PARTICLE_RATE", "N/(detector*sec)", "Rejected hits, in pixels")),
 )

@@ -12,7 +12,7 @@ from qcbench.recipes.frames import PRIMARY, Frame, Image, check_alike, load_stac
 from qcbench.recipes.job import Run
 from qcbench.recipes.noise import Transfer, photon_transfer
 from qcbench.recipes.products import QC, Product, Unit
-from qcbench.recipes.recipe import Input, Parameter, Recipe
+from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
 
 log = logging.getLogger(__name__)
 _KEY_LENGTH = 32
@@ -79,4 +79,10 @@ RECIPE = Recipe(
     ),
     products=("product_category",),
     function=make,
+    qc=(
+        Measurement("RON", "adu", "Read-out noise"),
+        Measurement("GAIN", "e-/adu", "Gain"),
+        Measurement("RON {detector}", "adu", "Read-out noise"),
+        Measurement("GAIN {detector}", "e-/adu", "Gain"),
+    ),
 )

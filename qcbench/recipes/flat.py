@@ -17,7 +17,7 @@ from qcbench.recipes.job import Run
 from qcbench.recipes.masters import COMBINATION
 from qcbench.recipes.noise import boxes, clipped
 from qcbench.recipes.products import QC, Product, Unit, image_unit
-from qcbench.recipes.recipe import Input, Parameter, Recipe
+from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
 
 log = logging.getLogger(__name__)
 _CELL = 64
@@ -181,4 +181,19 @@ RECIPE = Recipe(
     ),
     products=("product_category", "bpm_category"),
     function=make,
+    qc=(
+        Measurement("FLAT NORM", "adu", "Median value before normalisation"),
+        Measurement("FLATRMS", "", "RMS of output flat"),
+        Measurement("FLAT MEDMIN", "adu", "Ensemble minimum of the raw medians"),
+        Measurement("FLAT MEDMAX", "adu", "Ensemble maximum of the raw medians"),
+        Measurement("FLAT MEDMEAN", "adu", "Ensemble average of the raw medians"),
+        Measurement("FLAT MEDMED", "adu", "Ensemble median of the raw medians"),
+        Measurement("FLAT MEDSTDEV", "adu", "Ensemble sigma of the raw medians"),
+        Measurement("FLUX RATIO", "", "Ratio of highest and lowest raw median"),
+        Measurement("FLATRNG", "adu", "Ensemble range of the raw medians"),
+        Measurement("TWIPHOT", "adu", "Estimated photon noise of a frame"),
+        Measurement("TWISNRATIO", "", "Estimated S/N ratio of the sum of all frames"),
+        Measurement("FLAT NBADPIX", "pix", "Number of bad pixels detected"),
+        Measurement("BADFRAC", "", "Fraction of bad pixels detected"),
+    ),
 )

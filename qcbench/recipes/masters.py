@@ -13,7 +13,7 @@ from qcbench.recipes.frames import Detector, Frame, Image, check_alike, load_sta
 from qcbench.recipes.job import Run
 from qcbench.recipes.noise import Moments, clipped, hot_pixels, pair_noise
 from qcbench.recipes.products import QC, Product, Unit, image_unit
-from qcbench.recipes.recipe import Parameter
+from qcbench.recipes.recipe import Measurement, Parameter
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,22 @@ COMBINATION = (
 HOT = Parameter(
     "hot_thresh", 10.0, "A pixel is hot this many sigma above the median of the master", minimum=1.0
 )
+
+
+def measured(prefix: str) -> tuple[Measurement, ...]:
+    """Return what is measured on a master whose QC parameters begin with a word."""
+    return (
+        Measurement("RONi", "adu", "Readnoise estimate from pair"),
+        Measurement("RON MED", "adu", "Median of the pair estimates"),
+        Measurement("RAW MEAN MEAN", "adu", "Mean of raw image means"),
+        Measurement("RAW MEAN MEDIAN", "adu", "Mean of raw image medians"),
+        Measurement("RAW RMS MEAN", "adu", "RMS of raw image means"),
+        Measurement(f"{prefix} MED", "adu", "Median of the master frame"),
+        Measurement(f"{prefix} MEAN", "adu", "Mean of the master frame"),
+        Measurement(f"{prefix} STDEV", "adu", "RMS of the master frame, outliers clipped"),
+        Measurement(f"{prefix} NBADPIX", "pix", "Number of hot or undefined pixels"),
+        Measurement("BADFRAC", "", "Fraction of hot or undefined pixels"),
+    )
 
 
 @dataclass(frozen=True)

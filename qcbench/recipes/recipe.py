@@ -71,6 +71,21 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """A QC parameter that a recipe writes.
+
+    Attributes
+    ----------
+    name : str
+        Its name below ``ESO QC``; ``i`` stands for a number, ``{detector}`` for the name of a detector.
+    """
+
+    name: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A recipe: what it takes, what it makes, and the function that does it.
 
@@ -78,6 +93,8 @@ class Recipe:
     ----------
     products : tuple of str
         Names of the parameters that hold the product categories.
+    qc : tuple of Measurement
+        QC parameters of its products; empty where the recipe does not tell.
     """
 
     name: str
@@ -87,6 +104,7 @@ class Recipe:
     parameters: tuple[Parameter, ...]
     products: tuple[str, ...]
     function: Callable[[Run], list[Product]]
+    qc: tuple[Measurement, ...] = ()
 
     def settle(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Return the value of every parameter: the given one or the default."""
@@ -141,4 +159,12 @@ class Recipe:
                 for parameter in self.parameters
             ],
             "products": [{"parameter": name, "category": str(defaults[name])} for name in self.products],
+            "qc": [
+                {
+                    "key": f"QC.{item.name.replace(' ', '.')}",
+                    "unit": item.unit,
+                    "description": item.description,
+                }
+                for item in self.qc
+            ],
         }
