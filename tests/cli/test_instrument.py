@@ -139,6 +139,24 @@ def test_a_value_that_the_python_recipe_does_not_take_is_an_error(
     assert found["remedy"].startswith(remedy)
 
 
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("QC.BIAS.STDDEV", "was QC.BIAS.STDEV meant?"),
+        ("QC.ELSEWHERE", "it writes QC.BADFRAC, QC.BIAS.MEAN, "),
+        ("QC.BIAS.STDEV", ""),
+        ("QC.RON2", ""),
+    ],
+)
+def test_a_qc_key_that_the_python_recipe_never_writes_is_an_error(pack: Path, key: str, remedy: str) -> None:
+    change(pack / "qc1.yaml", "key: QC.BIAS.MED,", f"key: {key},")
+    found = findings(pack, "qc-key")
+    assert [(item["level"], item["key"]) for item in found] == (
+        [("error", "tables.mycam_bias.columns.3.key")] if remedy else []
+    )
+    assert all(item["remedy"].startswith(remedy) for item in found)
+
+
 BIAS_ENGINE = 'engine: python, recipe: bias, parameters: {raw_tags: "BIAS", product_category: "MASTER_BIAS"}'
 
 

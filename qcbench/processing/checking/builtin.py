@@ -12,6 +12,7 @@ from qcbench.instruments import InstrumentPack
 from qcbench.instruments.checking import raw_types_of
 from qcbench.oca import Action, Finding, product_keys
 from qcbench.processing.checking.choices import Choice, actions_of, associations_for, meant
+from qcbench.processing.checking.qckeys import check_qc_keys
 from qcbench.processing.python import RUNNER
 
 
@@ -30,6 +31,7 @@ def check_python(pack: InstrumentPack, choices: Sequence[Choice]) -> Iterator[Fi
                 "parameter", f"{text} for the Python recipe {item.engine.recipe}", remedy, ".parameters"
             )
         yield from _problems(pack, item, known[item.engine.recipe])
+    yield from check_qc_keys(pack, choices, known)
 
 
 def _python_recipes() -> dict[str, Any]:
