@@ -1,6 +1,7 @@
 """Writes the reference pages: ``python -m qcbench.cli.reference DIR``.
 
-``cli.md`` comes from the commands, ``qc1.md`` from the instrument packs, ``pack.md`` from the models that read them.
+``cli.md`` comes from the commands, ``qc1.md`` from the instrument packs, ``pack.md`` from the models that read them,
+``recipes.md`` from what the Python recipes say of themselves.
 The same sources give the same bytes.
 """
 
@@ -16,6 +17,7 @@ from qcbench.cli.invocation import Command, CommandFamily
 from qcbench.cli.main import SECTIONS, cli
 from qcbench.cli.output import PROGRAM
 from qcbench.cli.pack_reference import FILES, HEADS, pack_rows
+from qcbench.cli.recipe_reference import recipe_parts
 from qcbench.core.files import write_text
 from qcbench.instruments import InstrumentPack, ParameterScore, TableSpec, available_packs, find_pack
 from qcbench.qc1.tables import FIXED_COLUMNS
@@ -76,6 +78,11 @@ def pack_page() -> str:
     for name, model, text in FILES:
         parts += [f"## {name}\n", f"{text}\n", _table(HEADS, pack_rows(model))]
     return "\n".join(parts)
+
+
+def recipes_page() -> str:
+    """Return the page of the recipes of the python engine."""
+    return "\n".join([f"# The Python recipes\n\n{_MADE}", *recipe_parts(_table)])
 
 
 def _commands(item: Command, parent: click.Context) -> Iterator[str]:
@@ -150,10 +157,11 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def write(folder: Path) -> None:
-    """Write cli.md, qc1.md and pack.md into a folder."""
+    """Write cli.md, qc1.md, pack.md and recipes.md into a folder."""
     write_text(folder / "cli.md", cli_page())
     write_text(folder / "qc1.md", qc1_page(find_pack(name) for name in sorted(available_packs())))
     write_text(folder / "pack.md", pack_page())
+    write_text(folder / "recipes.md", recipes_page())
 
 
 if __name__ == "__main__":

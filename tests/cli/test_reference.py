@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["cli.md", "qc1.md", "pack.md"])
+@pytest.mark.parametrize("name", ["cli.md", "qc1.md", "pack.md", "recipes.md"])
 def test_the_reference_is_the_one_of_this_code(name: str, written: Path) -> None:
     assert (COMMITTED / name).read_text() == (written / name).read_text(), "run make docs"
 
@@ -41,6 +44,15 @@ def test_every_qc1_column_and_threshold_is_documented(written: Path) -> None:
             ] == []
             limits = [limit for score in pack.scores if score.table == table for limit in score.thresholds]
             assert [limit.why for limit in limits if limit.why not in part] == []
+
+
+def test_every_parameter_input_and_qc_key_of_the_recipes_is_documented(written: Path) -> None:
+    text = (written / "recipes.md").read_text()
+    command = [sys.executable, "-m", "qcbench.recipes", "list"]
+    for recipe in json.loads(subprocess.run(command, capture_output=True, check=True).stdout):
+        part = text.partition(f"\n## {recipe['name']}\n")[2].partition("\n## ")[0]
+        wanted = [item["name"] for item in recipe["parameters"]] + [item["key"] for item in recipe["qc"]]
+        assert [name for name in wanted if f"| `{name}` |" not in part] == []
 
 
 def test_every_setting_is_in_the_user_guide() -> None:
