@@ -32,6 +32,28 @@ MOS: Header = {"TPL.ID": "VIMOS_mos_cal_NightCalib"}
 IFU: Header = {"TPL.ID": "VIMOS_ifu_cal_NightCalib"}
 
 # DPR.CATG, DPR.TYPE, DPR.TECH, raw type, tag, other keys
+HAWKI: list[Row] = [
+    ("CALIB", "DARK", "IMAGE", "DARK", "DARK"),
+    ("CALIB", "DARK,DETCHECK", "IMAGE", "DETECTOR_NOISE", "DARK"),
+    ("CALIB", "FLAT,LAMP,DETCHECK", "IMAGE", "DETECTOR_NOISE", "FLAT_TWILIGHT"),
+    ("CALIB", "LINEARITY,DARK,DETCHAR", "IMAGE", "LINEARITY", "DETMON_LAMP_OFF"),
+    ("CALIB", "LINEARITY,FLAT,DETCHAR", "IMAGE", "LINEARITY", "DETMON_LAMP_ON"),
+    ("CALIB", "FLAT", "IMAGE", "FLAT_TWILIGHT", "FLAT_TWILIGHT"),
+    ("CALIB", "FLAT,SKY", "IMAGE", "FLAT_TWILIGHT", "FLAT_TWILIGHT"),
+    ("CALIB", "STD", "IMAGE", "STD", "STD"),
+    ("CALIB", "STD", "IMAGE,JITTER", "STD", "STD"),
+    ("CALIB", "ASTROMETRY,OBJECT", "IMAGE", "DISTORTION", "DISTOR_OBS"),
+    ("CALIB", "ASTROMETRY,SKY", "IMAGE", "DISTORTION", "DISTOR_SKY"),
+    ("SCIENCE", "OBJECT", "IMAGE", "SCI_IMAGE", "OBJECT"),
+    ("SCIENCE", "SKY", "IMAGE", "SCI_IMAGE", "SKY"),
+    ("TECHNICAL", "STD", "IMAGE", "TECH_STD", "TEC_STD"),
+    ("TECHNICAL", "ASTROMETRY,STD", "IMAGE", "TECH_ASTROMETRY", "TEC_ASTRO"),
+    ("TECHNICAL", "FOCUS", "IMAGE", "TECH_FOCUS", "TEC_FOCUS"),
+    ("TECHNICAL", "FLAT", "IMAGE", "TECH_FLAT", "TEC_FLAT"),
+    ("ACQUISITION", "OBJECT", "IMAGE", "ACQUISITION", "ACQ_IMAGE"),
+    ("CALIB", "TEST", "IMAGE", "TEST", "TEST"),
+    ("TEST", "OTHER", "IMAGE", "TEST", "TEST"),
+]
 NACO: list[Row] = [
     ("CALIB", "DARK", "IMAGE", "DARK", "CAL_DARK"),
     ("CALIB", "FLAT,SKY", "IMAGE", "TWILIGHT_FLAT", "CAL_FLAT_TW"),
@@ -236,6 +258,7 @@ _FORS2: Header = {
     "DET.WIN1.BINY": 2,
 }
 PLANNED: dict[str, list[Frame]] = {
+    "hawki": _frames({"INSTRUME": "HAWKI"}, HAWKI),
     "naco": _frames({"INSTRUME": "NAOS+CONICA"}, NACO),
     "uves": [
         *_frames(_UVES | {"DET.CHIPS": 1}, UVES_BOTH_ARMS, arm="BLUE"),
