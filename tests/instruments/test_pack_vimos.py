@@ -9,9 +9,9 @@ import pytest
 
 from qcbench.fits import read_header
 from qcbench.instruments import InstrumentPack, find_pack
-from qcbench.oca import classify
+from qcbench.oca import group
 from qcbench.qc1 import measure
-from tests.instruments.pipelines import Header, Night, observe, run_recipe, unmet_needs
+from tests.instruments.pipelines import Header, Night, classified, observe, run_recipe, unmet_needs
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,12 @@ def night(night_of: Callable[[str], Night]) -> Night:
     return night_of("vimos")
 
 
+def only_its_own_filter(pack: InstrumentPack, keys: Header, name: str) -> Header:
+    """Give keys as the real instrument writes them: a quadrant knows its own filter alone."""
+    bare = {key: value for key, value in keys.items() if not key.startswith("INS.FILT")}
+    return classified(pack.rules, bare | {f"INS.FILT{keys['OCS.CON.QUAD']}.NAME": name})
+
+
 def test_imaging_takes_all_quadrants_together_and_spectroscopy_each_by_itself(night: Night) -> None:
     for action, found in night.groups_by_action().items():
         quadrants = [{night.frames[index]["OCS.CON.QUAD"] for index in made.members} for made in found]
@@ -31,15 +37,24 @@ def test_imaging_takes_all_quadrants_together_and_spectroscopy_each_by_itself(ni
         assert quadrants == ([{1, 2, 3, 4}] if together else [{1}, {2}]), action
 
 
+@pytest.mark.parametrize("raw_type", ["SKYFLAT", "STD_IMG"])
+def test_a_template_of_two_filters_makes_a_group_of_each(
+    pack: InstrumentPack, night: Night, raw_type: str
+) -> None:
+    taken = [keys for keys in night.frames if keys["RAW.TYPE"] == raw_type]
+    in_r = [only_its_own_filter(pack, keys, "R") for keys in taken]
+    in_v = [only_its_own_filter(pack, keys, "V") for keys in taken]
+    frames = [*in_r, *in_v]
+    found = group(pack.rules, frames).groups
+    assert [len(made.members) for made in found] == [len(taken), len(taken)]
+    for made, name in zip(found, ("R", "V"), strict=True):
+        assert {frames[index]["INS.FILT.NAME"] for index in made.members} == {name}
+        assert {frames[index]["OCS.CON.QUAD"] for index in made.members} == {1, 2, 3, 4}
+
+
 def test_a_flat_of_another_filter_does_not_serve_whatever_quadrant_comes_first(
     pack: InstrumentPack, night: Night
 ) -> None:
-    def own_keys_only(keys: Header, name: str) -> Header:
-        """As the real instrument writes it: a quadrant knows its own filter alone."""
-        bare = {key: value for key, value in keys.items() if not key.startswith("INS.FILT")}
-        bare |= {f"INS.FILT{keys['OCS.CON.QUAD']}.NAME": name}
-        return bare | classify(pack.rules, bare).assigned
-
     imaging = [keys for keys in night.frames if str(keys["RAW.TYPE"]) in ("SKYFLAT", "STD_IMG", "DARK_IMG")]
     imaging += [keys for keys in night.frames if str(keys["RAW.TYPE"]) in ("BIAS_IMG", "DETNOISE")]
     # the standard star starts with the second quadrant, the flat with the first
@@ -49,8 +64,10 @@ def test_a_flat_of_another_filter_does_not_serve_whatever_quadrant_comes_first(
         else keys
         for keys in imaging
     ]
-    same = [own_keys_only(keys, "R") for keys in shifted]
-    other = [own_keys_only(keys, "V" if keys["RAW.TYPE"] == "STD_IMG" else "R") for keys in shifted]
+    same = [only_its_own_filter(pack, keys, "R") for keys in shifted]
+    other = [
+        only_its_own_filter(pack, keys, "V" if keys["RAW.TYPE"] == "STD_IMG" else "R") for keys in shifted
+    ]
     assert unmet_needs(pack, same) == []
     assert unmet_needs(pack, other) == [
         ("STD_IMG", "MASTER_TWILIGHT_FLAT"),
