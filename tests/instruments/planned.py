@@ -29,6 +29,8 @@ SLICER: Header = {"INS.SLIT1.NAME": "SLIC#1"}
 PINHOLE: Header = {"INS.SLIT1.NAME": "PINHOLE"}
 SPEC: Header = {"TPL.ID": "VIMOS_spec_cal_Dark"}
 MOS: Header = {"TPL.ID": "VIMOS_mos_cal_NightCalib"}
+MOS_TEC: Header = {"TPL.ID": "VIMOS_mos_tec_ScreenFlat"}
+FLEXURE: Header = {"TPL.ID": "VIMOS_spec_tec_Flexure"}
 IFU: Header = {"TPL.ID": "VIMOS_ifu_cal_NightCalib"}
 
 # DPR.CATG, DPR.TYPE, DPR.TECH, raw type, tag, other keys
@@ -215,6 +217,32 @@ VIMOS: list[Row] = [
     ("CALIB", "STD", "IFU", "STD_IFU", "IFU_STANDARD", IFU),
     ("SCIENCE", "OBJECT", "IFU", "SCI_IFU", "IFU_SCIENCE", IFU),
     ("ACQUISITION", "OBJECT", "IMAGE", "ACQ", "ACQUISITION"),
+    ("ACQUISITION", "OBJECT,SLIT", "IMAGE", "ACQ", "ACQUISITION_SLIT_IMG"),
+    ("CALIB", "OTHER,LAMP", "IFU", "FOCUS", "IFU_FOCUS", IFU),
+    ("CALIB", "OTHER,LAMP", "IMAGE", "FOCUS", "IMG_FOCUS_CHECK", {"TPL.ID": "VIMOS_img_tec_FocusCheck"}),
+    ("CALIB", "OTHER,LAMP", "MOS", "FOCUS", "MOS_FOCUS", {"TPL.ID": "VIMOS_img_tec_FocusCheck"}),
+    ("CALIB", "OTHER,LAMP", "IMAGE", "CENTER", "IMG_CENTER", {"TPL.ID": "VIMOS_img_tec_Center"}),
+    ("CALIB", "OTHER,LAMP", "IMAGE", "FLEXURE", "PINHOLE_FLEX", {"TPL.ID": "VIMOS_img_tec_Flex_Pinhole"}),
+    ("CALIB", "OTHER,LAMP", "IMAGE", "MASK_TO_CCD", "MASK_TO_CCD", {"TPL.ID": "VIMOS_img_tec_MaskToCcd"}),
+    ("CALIB", "FLAT,LAMP", "IMAGE", "MOS_IMAGE_FLAT", "MOS_IMAGE_FLAT", MOS),
+    ("CALIB", "FLAT,LAMP", "IMAGE", "IFU_IMAGE_FLAT", "IFU_IMAGE_FLAT", IFU),
+    ("CALIB", "FLAT,LAMP", "IMAGE", "SPEC_TEC", "MOS_IMAGE_FLAT_TEC", MOS_TEC),
+    ("CALIB", "FLAT,LAMP", "MOS", "SPEC_TEC", "MOS_SCREEN_FLAT_TEC", MOS_TEC),
+    ("CALIB", "FLAT,LAMP", "MOS", "SPEC_TEC", "MOS_SCREEN_FLAT", FLEXURE),
+    ("CALIB", "WAVE,LAMP", "MOS", "SPEC_TEC", "MOS_ARC_SPECTRUM", FLEXURE),
+    ("CALIB", "FLAT,LAMP", "IFU", "SPEC_TEC", "IFU_SCREEN_FLAT", FLEXURE),
+    ("CALIB", "WAVE,LAMP", "IFU", "SPEC_TEC", "IFU_ARC_SPECTRUM", FLEXURE),
+    ("CALIB", "WAVE,LAMP", "IMAGE", "IMG_ARC", "IMG_ARC_SPECTRUM"),
+    ("TEST", "OTHER", "IMAGE", "TEST", "TEST"),
+    ("TEST", "OBJECT,SLIT", "IMAGE", "TEST", "TEST_THROUGH_SLIT"),
+    ("TEST", "LAMP", "IMAGE", "TEST", "IMG_LAMP_TEST"),
+    ("TEST", "WAVE,LAMP", "IMAGE", "TEST", "IMG_ARC_TEST"),
+    ("TEST", "FOCUS", "IMAGE", "TEST", "IMG_FOCUS"),
+    ("TEST", "BIAS", "IMAGE", "TEST", "TEST_BIAS"),
+    ("TEST", "OBJECT", "IMAGE,PRE", "TEST", "IMG_PREIMAGING_TEST"),
+    ("TEST", "WAVE,LAMP", "MOS", "TEST", "MOS_ARC_SPECTRUM_TEST"),
+    ("TEST", "FLAT,LAMP", "MOS", "TEST", "MOS_SCREEN_FLAT_TEST"),
+    ("TEST", "WAVE,LAMP", "IFU", "TEST", "IFU_ARC_SPECTRUM_TEST"),
 ]
 FORS2_IMAGING: list[Row] = [
     ("CALIB", "BIAS", "IMAGE", "BIAS", "BIAS"),

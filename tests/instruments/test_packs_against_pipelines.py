@@ -118,7 +118,11 @@ PACKS = {
     ),
     "vimos": Intended(
         pipeline="vimos",
-        without_recipe={"ACQ", "SCREEN_FLAT", "LINEARITY", "ASTROMETRY"},
+        without_recipe={
+            *("ACQ", "SCREEN_FLAT", "LINEARITY", "ASTROMETRY"),
+            *("FOCUS", "CENTER", "FLEXURE", "MASK_TO_CCD", "IMG_ARC", "TEST"),
+            *("MOS_IMAGE_FLAT", "IFU_IMAGE_FLAT", "SPEC_TEC"),
+        },
         # The installed rules are for older imaging recipes (vmim...), which are no longer installed; ours have the
         # tags of the recipes that took their place (vimos_ima_...). They know no acquisition but through slits.
         tags={
@@ -129,6 +133,8 @@ PACKS = {
             ("SCI_IMG", "OBJECT"): "IMG_SCIENCE",
             ("SCI_PRE", "OBJECT"): "IMG_PREIMAGING",
             ("ACQ", "OBJECT"): None,
+            # they know tests of some kinds only
+            ("TEST", "OTHER"): None,
         },
         # theirs take all quadrants of spectroscopy together, ours each by itself; theirs take exposures of imaging
         # one by one, where the newer recipes take the four quadrants together
