@@ -9,7 +9,7 @@ import pytest
 
 from qcbench.instruments import find_pack
 from qcbench.oca import cascade_of
-from tests.instruments.pipelines import Night, category, measured, run_recipe
+from tests.instruments.pipelines import Night, category, measured, run_recipe, unknown_to_the_recipe
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,14 @@ def test_darks_come_before_flats_and_flats_before_what_they_flatten() -> None:
     assert not cascade.cycles
     order = ("DARK", "TWILIGHT_FLAT", "ZEROPOINT", "SCI_JITTER")
     assert [cascade.depth(action) for action in order] == [0, 1, 2, 3]
+
+
+@pytest.mark.esorex
+@pytest.mark.parametrize(
+    ("raw_type", "tag"), [("TECH_SLIT", "SLIT_IMG"), ("TECH_PSF", "TECH_PSF"), ("TECH_FOCUS", "TECH_FOCUS")]
+)
+def test_the_recipes_of_technical_frames_know_their_tags(raw_type: str, tag: str) -> None:
+    assert unknown_to_the_recipe(find_pack("naco").rules.action(raw_type), [tag]) == set()
 
 
 @pytest.mark.esorex

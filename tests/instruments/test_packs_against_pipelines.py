@@ -69,7 +69,7 @@ PACKS = {
     "naco": Intended(
         pipeline="naco",
         without_recipe={
-            *("ACQUISITION", "TECH_SLIT", "TECH_PSF", "TECH_FOCUS", "TEST", "DETECTOR_MONITOR"),
+            *("ACQUISITION", "TEST", "DETECTOR_MONITOR"),
             *("SPC_STD", "POL_LAMP_FLAT", "POL_STD", "CORO_LAMP_FLAT", "CORO_STD"),
             *("SDI_FLAT", "FPI_ARC", "FPI_FLAT"),
             *("SCI_CHOPPING", "SCI_POL_WOLLASTON", "SCI_SPC_JITTER", "SCI_CORO", "SCI_SDI", "SCI_FPI"),
