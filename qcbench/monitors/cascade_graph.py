@@ -59,7 +59,7 @@ class CascadeGraph:
     @cached_property
     def cascade(self) -> Cascade:
         """Who needs what of whom."""
-        return cascade_of(self.rules)
+        return cascade_of(self.rules, self.static)
 
     @cached_property
     def actions(self) -> Mapping[str, Action]:
@@ -161,11 +161,17 @@ class CascadeGraph:
     def _kind(self, need: Need, category: str) -> NodeKind:
         if need.is_raw:
             return "raw"
-        if category in self.made:
+        if category in self.made or (need.makers and not need.categories):
             return "product"
         if need.association.source == "inputFiles":
             return "raw"
         return "general" if category in self.static else "unmade"
+
+    def _made_by(self, title: str, needs: Sequence[Need]) -> tuple[str, ...]:
+        """Return the actions that make a category; where needs name none, those that might make what they ask for."""
+        if title in self.made:
+            return self.made[title]
+        return tuple(dict.fromkeys(maker for need in needs for maker in need.makers))
 
     def _action_node(self, name: str) -> Node:
         action, depth = self.actions[name], self.cascade.depth(name)
@@ -198,7 +204,7 @@ class CascadeGraph:
         kind, needs = self._categories[name]
         title = name.partition(" ")[2]
         users = [self.cascade.depth(need.action) for need in needs]
-        makers = self.made.get(title, ()) if kind == "product" else ()
+        makers = self._made_by(title, needs) if kind == "product" else ()
         column = (
             2 * max(self.cascade.depth(maker) for maker in makers) + 2
             if makers
@@ -220,22 +226,24 @@ class CascadeGraph:
                         row=_row_name(action, number),
                         label=f"{name} → {action}: {self.legend(need)}, {_required(need)}",
                         in_cycle=any(
-                            self.cascade.in_cycle_with(action, maker) for maker in self.made.get(name, ())
+                            self.cascade.in_cycle_with(action, maker)
+                            for maker in self._made_by(name, [need])
+                            if maker in need.makers
                         ),
                     )
 
     def _making(self) -> Iterator[Edge]:
-        for name, (kind, _) in self._categories.items():
+        for name, (kind, needs) in self._categories.items():
             title = name.partition(" ")[2]
             if kind == "product":
-                for maker in self.made[title]:
+                for maker in self._made_by(title, needs):
                     yield Edge(f"action {maker}", name, "makes", label=f"{maker} makes {title}")
 
     def _association(self, need: Need) -> AssociationRow:
         return AssociationRow(
             action=need.action,
             tag=need.association.tag,
-            categories=", ".join(sorted(need.categories)) or "any",
+            categories=", ".join(sorted(need.categories)) or need.condition or "any",
             makers=self._makers(need),
             validity=self.legend(need),
             required=_required(need),
@@ -297,7 +305,7 @@ class CascadeGraph:
             title,
             what,
             ("what", [self.static[title]] if title in self.static else []),
-            ("made by", list(self.made.get(title, ())) if kind == "product" else []),
+            ("made by", list(self._made_by(title, needs)) if kind == "product" else []),
             ("used by", [f"{need.action}  {self.legend(need)}  {_required(need)}" for need in needs]),
         )
 
@@ -314,7 +322,7 @@ def match_keys(condition: Expression) -> list[str]:
 
 
 def _named(need: Need) -> list[str]:
-    return sorted(need.categories) or [f"any for {need.association.tag}"]
+    return sorted(need.categories) or [need.condition or f"any for {need.association.tag}"]
 
 
 def _node_name(name: str, kind: NodeKind) -> str:

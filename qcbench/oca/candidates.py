@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qcbench.oca.cascade import CATEGORY_KEYS, categories_of
+from qcbench.oca.cascade import categories_of
 from qcbench.oca.expressions import Comparison, Expression, Key, has_preference, terms_of
 from qcbench.oca.rules import Association
+from qcbench.oca.tagging import CATEGORY_KEYS
 from qcbench.oca.validity import TIME_KEY, validity_of
 from qcbench.oca.values import Evaluator, Keys, Value, as_number
 

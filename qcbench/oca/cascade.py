@@ -6,17 +6,18 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), section 4.1.2.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from qcbench.oca.evaluate import classify
-from qcbench.oca.expressions import Comparison, Expression, Key, Literal, Or, terms_of
-from qcbench.oca.rules import Association, Product, RuleSet
+from qcbench.oca.asking import asked_terms, categories_among
+from qcbench.oca.expressions import And, Expression, Literal
+from qcbench.oca.printer import print_expression
+from qcbench.oca.reasoning import Alternative, alternatives, contradiction
+from qcbench.oca.rules import Action, Association, Product, RuleSet
+from qcbench.oca.tagging import CATEGORY_KEYS, Tags, may_hold
 from qcbench.oca.validity import Validity, validity_of
-from qcbench.oca.values import Keys, Value
-
-CATEGORY_KEYS = ("PRO.CATG", "DO.CATG", "RAW.TYPE")
+from qcbench.oca.values import Keys, Value, as_number
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ class Need:
     Attributes
     ----------
     categories : frozenset of str
-        The values of PRO.CATG, DO.CATG or RAW.TYPE that fit; empty where the condition does not say.
+        The values of PRO.CATG, DO.CATG or RAW.TYPE that fit: those that the condition names, and those that the
+        rules know where it has a pattern. Empty where it does not say, or where it is of none that they know.
     makers : tuple of str
-        The actions that make a product of these categories, in the order of the rules; for raw files
-        there are none.
+        The actions that make a product of which the condition might be true, in the order of the rules; for raw
+        files there are none.
     """
 
     action: str
@@ -42,6 +44,17 @@ class Need:
     def is_raw(self) -> bool:
         """It asks for raw files."""
         return self.association.source == "rawFiles"
+
+    @property
+    def condition(self) -> str:
+        """Its conditions on the categories, as a rule file would write them; empty where it sets none."""
+        terms = asked_terms(self.association.condition, CATEGORY_KEYS)
+        return " and ".join(map(print_expression, terms))
+
+    @property
+    def wanted(self) -> str:
+        """What it asks for, in words: its categories, else its conditions on them, else its tag."""
+        return " or ".join(sorted(self.categories)) or self.condition or self.association.tag
 
 
 @dataclass(frozen=True)
@@ -119,21 +132,23 @@ class Cascade:
         return depths
 
 
-def cascade_of(rules: RuleSet) -> Cascade:
-    """Read the cascade of a rule set."""
+def cascade_of(rules: RuleSet, static: Collection[str] = ()) -> Cascade:
+    """Read the cascade of a rule set.
+
+    Parameters
+    ----------
+    static : collection of str
+        PRO.CATG that may be there though no action makes them: a pattern may ask for them.
+    """
     # where a name is defined twice, the last one holds
     actions = {action.name: action for action in rules.actions}
-    makers: dict[str, list[str]] = defaultdict(list)
-    for action in actions.values():
-        for product in action.products:
-            for category in product_categories(rules, product):
-                makers[category].append(action.name)
+    made = _Made(rules, actions.values(), static)
     needs = tuple(
         Need(
             action.name,
             association,
-            categories := categories_of(association.condition),
-            () if association.source == "rawFiles" else _makers(categories, makers),
+            made.categories(association),
+            () if association.source == "rawFiles" else made.makers(association.condition),
             validity_of(association.condition),
         )
         for action in actions.values()
@@ -144,10 +159,14 @@ def cascade_of(rules: RuleSet) -> Cascade:
 
 
 def product_categories(rules: RuleSet, product: Product) -> frozenset[str]:
-    """Return the categories that a product will have: what the rules assign to it, and to files like it."""
-    keys = product_keys(product, {})
-    keys |= classify(rules, keys).assigned
-    return frozenset(str(keys[key]) for key in CATEGORY_KEYS if key in keys)
+    """Return the categories that a product may have: what the rules assign to it, and to files like it."""
+    tags = product_tags(rules, product)
+    return frozenset(str(value) for key in CATEGORY_KEYS for value in tags[key] if value is not None)
+
+
+def product_tags(rules: RuleSet, product: Product) -> Tags:
+    """Return the values that the keys of a product may have, as far as the rules say."""
+    return rules.product_tagging(product_keys(product, {}))
 
 
 def product_keys(product: Product, input_keys: Keys) -> dict[str, Value]:
@@ -161,21 +180,70 @@ def product_keys(product: Product, input_keys: Keys) -> dict[str, Value]:
 
 
 def categories_of(condition: Expression) -> frozenset[str]:
-    """Return the categories that a condition asks for; empty where it does not name them."""
-    named = [found for term in terms_of(condition) if (found := _named(term))]
-    return frozenset.intersection(*named) if named else frozenset()
+    """Return the categories that a condition asks for by their names; empty where it does not name them."""
+    return categories_among(condition, {})
 
 
-def _named(term: Expression) -> frozenset[str]:
-    """Return the categories that a term leaves: those of an equality, or of each branch of an `or`."""
-    match term:
-        case Comparison(operator="==", left=Key(of_input=False) as key, right=Literal(value=value)):
-            return frozenset({str(value)}) if key.name in CATEGORY_KEYS else frozenset()
-        case Or(terms=terms):
-            branches = [categories_of(branch) for branch in terms]
-            return frozenset().union(*branches) if all(branches) else frozenset()
-    return frozenset()
+class _Made:
+    """All that the actions make, and what of it a condition might be true of."""
+
+    def __init__(self, rules: RuleSet, actions: Iterable[Action], static: Collection[str]):
+        self._products: list[tuple[str, Tags]] = []
+        self._named: dict[tuple[str, Value], list[tuple[str, Tags]]] = defaultdict(list)
+        for action in actions:
+            for product in action.products:
+                self._add(action.name, product_tags(rules, product))
+        self._order = {action.name: number for number, action in enumerate(rules.actions)}
+        self._keys = frozenset(key for _, tags in self._products for key in tags)
+        self._known: dict[tuple[Expression, ...], tuple[str, ...]] = {}
+        of_products = _by_key(
+            (key, value) for _, tags in self._products for key in tags for value in tags[key]
+        )
+        of_raw = _by_key(
+            (key, value.value)
+            for rule in rules.classifiers
+            for key, value in rule.assignments
+            if isinstance(value, Literal)
+        )
+        of_products["PRO.CATG"] |= frozenset(static)
+        both = {key: of_products.get(key, set()) | of_raw.get(key, set()) for key in CATEGORY_KEYS}
+        self._among = {"calibFiles": of_products, "rawFiles": of_raw, "inputFiles": both}
+
+    def _add(self, maker: str, tags: Tags) -> None:
+        self._products.append((maker, tags))
+        for key in CATEGORY_KEYS:
+            for value in tags[key]:
+                self._named[key, value].append((maker, tags))
+
+    def categories(self, association: Association) -> frozenset[str]:
+        """Return the categories that an association asks for: by name, or by a pattern that known ones fit."""
+        always = ("PRO.CATG",) if association.source == "calibFiles" else ()
+        return categories_among(association.condition, self._among[association.source], always=always)
+
+    def makers(self, condition: Expression) -> tuple[str, ...]:
+        """Return the actions of which a product might fulfil a condition, in the order of the rules."""
+        terms = asked_terms(condition, self._keys)
+        if terms not in self._known:
+            # a condition with too many alternatives might be true of everything
+            found = alternatives(And(terms)) or ((),)
+            names = {name for part in found if contradiction(part) is None for name in self._makers(part)}
+            self._known[terms] = tuple(sorted(names, key=self._order.__getitem__))
+        return self._known[terms]
+
+    def _makers(self, terms: Alternative) -> set[str]:
+        return {maker for maker, tags in self._candidates(terms) if may_hold(terms, tags)}
+
+    def _candidates(self, terms: Alternative) -> list[tuple[str, Tags]]:
+        for term in terms:
+            key, value = term.equality() or (None, None)
+            if key and key.name in CATEGORY_KEYS and not key.of_input and as_number(value) is None:
+                return self._named[key.name, value]
+        return self._products
 
 
-def _makers(categories: frozenset[str], makers: Mapping[str, list[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for category in sorted(categories) for name in makers.get(category, ())))
+def _by_key(pairs: Iterable[tuple[str, Value]]) -> dict[str, set[Value]]:
+    found: dict[str, set[Value]] = defaultdict(set)
+    for key, value in pairs:
+        if key in CATEGORY_KEYS and value is not None:
+            found[key].add(value)
+    return found

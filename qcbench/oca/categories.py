@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from functools import cached_property
 
-from qcbench.oca.cascade import CATEGORY_KEYS, product_keys
+from qcbench.oca.cascade import product_tags
 from qcbench.oca.expressions import Comparison, Expression, Key, Literal, Pattern
 from qcbench.oca.reasoning import Term, alternatives
 from qcbench.oca.rules import RuleSet
+from qcbench.oca.tagging import CATEGORY_KEYS
 from qcbench.oca.values import Value
 
 
@@ -55,10 +56,9 @@ class Categories:
         found: dict[str, set[Value]] = {key: set() for key in CATEGORY_KEYS}
         for action in self._rules.actions:
             for product in action.products:
-                keys = product_keys(product, {})
-                keys |= self._rules.classifier_program(keys).assigned
+                tags = product_tags(self._rules, product)
                 for key in CATEGORY_KEYS:
-                    found[key].add(keys.get(key))
+                    found[key] |= tags[key]
         return found
 
     def _is_copied(self, key: str, but_not_from: str = "") -> bool:

@@ -9,6 +9,7 @@ from functools import cached_property
 from qcbench.core.errors import RuleError
 from qcbench.oca.classification import Classifier, ClassifierProgram
 from qcbench.oca.expressions import FRAME_SIGNAL, SIGNAL_KEYS, Compiled, Expression
+from qcbench.oca.tagging import ProductTagging
 
 TEMPLATE_KEY = "TPL.START"
 FILE_KEY = "ARCFILE"
@@ -124,6 +125,11 @@ class RuleSet(Compiled):
     def classifier_program(self) -> ClassifierProgram:
         """The classifiers, compiled once."""
         return ClassifierProgram(self.classifiers)
+
+    @cached_property
+    def product_tagging(self) -> ProductTagging:
+        """The classifiers, prepared to be asked about products that are yet to be made."""
+        return ProductTagging(self.classifiers)
 
     @cached_property
     def _actions(self) -> dict[str, Action]:

@@ -173,3 +173,27 @@ def test_the_notebook_shows_the_map_and_the_associations(tmp_path: Path) -> None
     ]
     assert any("srcdoc" in text and "MASTER_DARK" in text for text in outputs)
     assert any("FLAT_TWILIGHT" in text and "text/plain" in text for text in outputs)
+
+
+def test_what_a_pattern_asks_for_is_drawn_as_what_it_is() -> None:
+    text = CYCLE.replace('PRO.CATG == "OF_B"', 'PRO.CATG like "%_B"').replace(
+        "recipe a;",
+        'select file as LINES from calibFiles where PRO.CATG like "LINE_%";'
+        ' select file as GONE from calibFiles where PRO.CATG like "GONE%"; recipe a;',
+    )
+    found = toy(text)
+    assert found.cascade.cycles == (("A", "B"),)
+    kinds = {node.title: node.kind for node in found.nodes()}
+    assert (kinds["OF_B"], kinds["LINE_CATALOG"]) == ("product", "general")
+    assert kinds['PRO.CATG like "GONE%"'] == "unmade"
+    rows = {row.tag: (row.categories, row.makers) for row in found.associations()}
+    assert rows["OF_B"] == ("OF_B", "B")
+    assert rows["GONE"] == ('PRO.CATG like "GONE%"', "no rule here makes it")
+    map_page(found, "toy")
+
+
+def test_a_need_that_names_no_category_is_drawn_from_all_that_might_meet_it() -> None:
+    found = toy(CYCLE.replace('PRO.CATG == "OF_B"', "DET.DIT == inputFile.DET.DIT"))
+    sources = {edge.source for edge in found.edges() if edge.target == "file any for OF_B"}
+    assert sources == {"action A", "action B"}
+    map_page(found, "toy")

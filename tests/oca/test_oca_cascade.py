@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qcbench.oca import cascade_of, parse_rules
 
 RULES = """
@@ -68,3 +70,80 @@ def test_a_long_cascade_is_no_problem() -> None:
     )
     cascade = cascade_of(parse_rules(links, "test"))
     assert cascade.depth("A299") == 299
+
+
+TAGGED = """
+if INSTRUME == "X" and PRO.CATG == "M_{0}" then {{ DO.CATG = "{0}_TAG"; }}
+if DPR.TYPE == "{0}" then {{ DO.CATG = "{0}"; RAW.TYPE = "{0}"; }}
+if not DPR.TYPE == "OBJECT" and INS.MODE == "IMG" then {{ DO.CATG = "OTHER"; }}
+action {0} {{ select file as NEED from calibFiles where {1}; recipe r; product M_{0} {{ }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'PRO.CATG == "M_{0}"',
+        '"M_{0}" == PRO.CATG',
+        'PRO.CATG like "M_{0}"',
+        'PRO.CATG like "%_{0}"',
+        'PRO.CATG regexp "M_{0}"',
+        'PRO.CATG regexp "[MN]_{0}"',
+        'PRO.CATG ?= "M_{0}"',
+        'not PRO.CATG != "M_{0}"',
+        'DO.CATG == "{0}_TAG"',
+        'PRO.CATG == "M_{0}" and DO.CATG == "{0}_TAG"',
+        'DO.CATG like "{0}%" and INS.MODE == inputFile.INS.MODE',
+        '(PRO.CATG == "NEVER_MADE" or PRO.CATG == "M_{0}")',
+    ],
+)
+def test_a_need_is_met_by_whom_it_might_take_a_product_of_however_it_is_written(condition: str) -> None:
+    text = TAGGED.format("A", condition.format("B")) + TAGGED.format("B", condition.format("A"))
+    cascade = cascade_of(parse_rules(text, "test"))
+    assert [(need.action, need.makers) for need in cascade.needs] == [("A", ("B",)), ("B", ("A",))]
+    assert cascade.cycles == (("A", "B"),)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'PRO.CATG == "OLD_B"',
+        'PRO.CATG == "M_B" and DO.CATG == "A_TAG"',
+        'PRO.CATG like "M_%" and not PRO.CATG like "%_B" and not PRO.CATG == "M_A"',
+        'DO.CATG == "B"',  # those are raw frames
+        'DO.CATG == "OTHER"',  # of a classifier that says nothing of products
+        'PRO.CATG == "M_B" and PRO.CATG == "M_A"',
+    ],
+)
+def test_what_no_product_can_be_is_made_by_nobody(condition: str) -> None:
+    text = TAGGED.format("A", condition) + TAGGED.format("B", 'PRO.CATG == "M_A"')
+    (need, _) = cascade_of(parse_rules(text, "test")).needs
+    assert need.makers == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "categories", "wanted"),
+    [
+        ('PRO.CATG like "M_%"', ["M_A", "M_B"], "M_A or M_B"),
+        ('PRO.CATG like "LINE%"', ["LINE_CATALOG"], "LINE_CATALOG"),
+        ('PRO.CATG == "M_B" and DO.CATG == "B_TAG"', ["M_B"], "M_B"),
+        ('DO.CATG like "%_TAG" and not DO.CATG == "A_TAG"', ["B_TAG"], "B_TAG"),
+        ('PRO.CATG like "GAIN%" and DET.DIT == 1', [], 'PRO.CATG like "GAIN%"'),
+        ('PRO.CATG ?= "M_B"', ["M_B"], "M_B"),
+        ('DO.CATG ?= "M_B"', [], 'DO.CATG ?= "M_B"'),  # what has no DO.CATG fits, too
+        ('PRO.CATG >= "M_B"', ["M_B"], "M_B"),
+        ("DET.DIT == 1", [], "NEED"),
+    ],
+)
+def test_a_pattern_stands_for_the_categories_that_are_known(
+    condition: str, categories: list[str], wanted: str
+) -> None:
+    text = TAGGED.format("A", condition) + TAGGED.format("B", 'PRO.CATG == "M_A"')
+    (need, _) = cascade_of(parse_rules(text, "test"), ["LINE_CATALOG"]).needs
+    assert (sorted(need.categories), need.wanted) == (categories, wanted)
+
+
+def test_a_need_that_names_no_category_might_take_any_product() -> None:
+    text = TAGGED.format("A", 'INSTRUME == "X"') + TAGGED.format("B", 'PRO.CATG == "M_A"')
+    (need, _) = cascade_of(parse_rules(text, "test")).needs
+    assert (need.categories, need.makers) == (frozenset(), ("A", "B"))

@@ -40,6 +40,8 @@ class AssociationExplanation:
         Its validity: after the calibration map, and in words.
     has_plan : bool
         It sets a calibration plan (`tryBetween`).
+    categories, wanted : tuple of str, str
+        The categories that fit; and what it asks for in words, which may be a pattern.
     chosen : tuple of CandidateExplanation
         What the AB has.
     runner_up, decided_by
@@ -59,6 +61,7 @@ class AssociationExplanation:
     min_ret: int
     max_ret: int
     categories: tuple[str, ...]
+    wanted: str
     legend: str
     limits: str
     has_plan: bool
@@ -169,7 +172,7 @@ def explain_ab(bench: Workbench, name: str) -> ABExplanation:
 
 def _associator(session: Session, pack: InstrumentPack, ab: AssociationBlock) -> Associator:
     """Return the rules at work; candidates of named categories are there at any distance in time."""
-    cascade = cascade_of(pack.rules)
+    cascade = cascade_of(pack.rules, pack.instrument.static)
     needs = cascade.needs_of(ab.action)
     span = Span(ab.mjd_obs_mod, ab.mjd_obs_mod)
     # to say of a candidate that it is too old, it has to be looked at
@@ -235,6 +238,7 @@ def _explain(
         min_ret=association.min_ret,
         max_ret=association.max_ret,
         categories=tuple(sorted(categories)),
+        wanted=need.wanted if need else association.tag,
         legend=validity.legend(static=not categories.isdisjoint(asking.pack.instrument.static)),
         limits=limits_words(validity),
         has_plan=bool(validity.plan),

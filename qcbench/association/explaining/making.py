@@ -22,7 +22,7 @@ def how_it_is_made(session: Session, asking: Asking, need: Need) -> str:
 
     Of a general calibration, say where it belongs.
     """
-    wanted = " or ".join(sorted(need.categories)) or need.association.tag
+    wanted = need.wanted
     reach = need.validity.extended.reach
     reach = REACH_DAYS if math.isinf(reach) else reach
     if need.is_raw or (need.association.source == "inputFiles" and not need.makers):

@@ -165,11 +165,10 @@ def _association(number: int, item: AssociationExplanation) -> Iterator[str]:
 
 
 def _nearest(item: AssociationExplanation) -> Iterator[str]:
-    kinds = " or ".join(item.categories) or item.tag
     if item.nearest:
-        yield f"{_INDENT}Nearest of {kinds}:"
+        yield f"{_INDENT}Nearest of {item.wanted}:"
     elif item.making:
-        yield f"{_INDENT}There is no {kinds} at all."
+        yield f"{_INDENT}There is no {item.wanted} at all."
     for file in item.nearest:
         yield f"{_INDENT}  {_file(file)}"
         if file.refusal:
