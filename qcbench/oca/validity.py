@@ -44,6 +44,16 @@ class Window:
         return self.low == -math.inf and self.high == math.inf
 
     @property
+    def is_half_open(self) -> bool:
+        """Only one side has a limit."""
+        return math.isinf(self.low) != math.isinf(self.high)
+
+    @property
+    def is_empty(self) -> bool:
+        """Everything is outside."""
+        return self.low > self.high
+
+    @property
     def reach(self) -> float:
         """The largest distance in time that is inside, days."""
         return max(abs(self.low), abs(self.high))
@@ -89,84 +99,89 @@ def validity_of(condition: Expression) -> Validity:
     plan: list[Window] = []
     hard: list[Window] = []
     for term in terms_of(condition):
-        match term:
-            case Between(operand=Key(name="MJD-OBS", of_input=False), low=low, high=high):
-                window = Window(_offset(low, -math.inf), _offset(high, math.inf))
-                (plan if term.preference else hard).append(window)
-            case Comparison():
-                hard.append(_compared(term))
-    return Validity(
-        tuple(window for window in plan if not window.is_open),
-        reduce(Window.__and__, hard, ALWAYS),
-    )
+        window = window_of(term)
+        if window is not None:
+            (plan if isinstance(term, Between) and term.preference else hard).append(window)
+    return Validity(tuple(plan), reduce(Window.__and__, hard, ALWAYS))
 
 
-def _offset(expression: Expression, default: float) -> float:
-    """Return what is added to the time of the input (days); the default where it is something else."""
+def window_of(term: Expression) -> Window | None:
+    """Return the limits that a term sets to the time between candidate and input, however it is written."""
+    match term:
+        case Between(operand=operand, low=low, high=high):
+            window = _at_most(low, operand) & _at_most(operand, high)
+        case Comparison(operator="<" | "<=", left=left, right=right):
+            window = _at_most(left, right)
+        case Comparison(operator=">" | ">=", left=left, right=right):
+            window = _at_most(right, left)
+        case _:
+            return None
+    return None if window.is_open else window
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A sum of times: `candidate` times that of the candidate, `asking` times that of the input, and days."""
+
+    candidate: float = 0.0
+    asking: float = 0.0
+    days: float = 0.0
+
+    def __add__(self, other: _Linear) -> _Linear:
+        return _Linear(self.candidate + other.candidate, self.asking + other.asking, self.days + other.days)
+
+    def times(self, factor: float) -> _Linear:
+        return _Linear(self.candidate * factor, self.asking * factor, self.days * factor)
+
+    @property
+    def is_number(self) -> bool:
+        return self.candidate == self.asking == 0
+
+
+def _at_most(left: Expression, right: Expression) -> Window:
+    """Return the window of `left <= right`; that of anything but two times has no limit."""
+    first, second = _linear(left), _linear(right)
+    if first is None or second is None:
+        return ALWAYS
+    difference = first + second.times(-1)
+    if difference.candidate == 0 or difference.candidate != -difference.asking:
+        return ALWAYS
+    limit = -difference.days / difference.candidate
+    if not math.isfinite(limit):
+        return ALWAYS
+    return Window(high=limit) if difference.candidate > 0 else Window(low=limit)
+
+
+def _linear(expression: Expression) -> _Linear | None:
+    """Read a sum of times and numbers; None where it is something else."""
     match expression:
-        case Key(name="MJD-OBS", of_input=True):
-            return 0.0
-        case Arithmetic(operator=("+" | "-") as operator, left=left, right=right):
-            base, step = _offset(left, default), _number(right)
-            if math.isfinite(base) and step is not None:
-                return base + step if operator == "+" else base - step
-    return default
-
-
-def _number(expression: Expression) -> float | None:
-    match expression:
+        case Key(name="MJD-OBS", of_input=of_input):
+            return _Linear(asking=1) if of_input else _Linear(candidate=1)
         case Literal(value=bool()):
             return None
         case Literal(value=int() | float() as value):
-            return float(value)
+            return _Linear(days=float(value))
         case Negative(operand=operand):
-            return _calculated("-", 0.0, _number(operand))
+            part = _linear(operand)
+            return part and part.times(-1)
         case Arithmetic(operator=operator, left=left, right=right):
-            return _calculated(operator, _number(left), _number(right))
+            first, second = _linear(left), _linear(right)
+            return None if first is None or second is None else _calculated(operator, first, second)
     return None
 
 
-def _calculated(operator: str, left: float | None, right: float | None) -> float | None:
-    if left is None or right is None or (operator == "/" and right == 0):
-        return None
-    return {"+": left + right, "-": left - right, "*": left * right}.get(
-        operator, left / right if right else None
-    )
-
-
-def _compared(term: Comparison) -> Window:
-    """Return the window of a comparison of two times, or of their difference with a number."""
-    forward = {"<": "<", "<=": "<", ">": ">", ">=": ">"}.get(term.operator)
-    if forward is None:
-        return ALWAYS
-    backward = "<" if forward == ">" else ">"
-    match term.left, term.right:
-        case Key(name="MJD-OBS", of_input=False), right:
-            return _half(forward, _offset(right, math.nan))
-        case left, Key(name="MJD-OBS", of_input=False):
-            return _half(backward, _offset(left, math.nan))
-        case Arithmetic(operator="-", left=first, right=second), limit:
-            return _difference(forward, first, second, _number(limit))
-        case limit, Arithmetic(operator="-", left=first, right=second):
-            return _difference(backward, first, second, _number(limit))
-    return ALWAYS
-
-
-def _difference(operator: str, first: Expression, second: Expression, limit: float | None) -> Window:
-    if limit is None:
-        return ALWAYS
-    match first, second:
-        case Key(name="MJD-OBS", of_input=False), Key(name="MJD-OBS", of_input=True):
-            return _half(operator, limit)
-        case Key(name="MJD-OBS", of_input=True), Key(name="MJD-OBS", of_input=False):
-            return _half("<" if operator == ">" else ">", -limit)
-    return ALWAYS
-
-
-def _half(operator: str, limit: float) -> Window:
-    if math.isnan(limit):
-        return ALWAYS
-    return Window(high=limit) if operator == "<" else Window(low=limit)
+def _calculated(operator: str, left: _Linear, right: _Linear) -> _Linear | None:
+    if operator == "+":
+        return left + right
+    if operator == "-":
+        return left + right.times(-1)
+    if operator == "*" and left.is_number:
+        return right.times(left.days)
+    if operator == "*" and right.is_number:
+        return left.times(right.days)
+    if operator == "/" and right.is_number and right.days:
+        return _Linear(left.candidate / right.days, left.asking / right.days, left.days / right.days)
+    return None
 
 
 def _signed(days: float) -> str:

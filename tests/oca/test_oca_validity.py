@@ -35,6 +35,17 @@ TRY = "MJD-OBS tryBetween inputFile.MJD-OBS - 1.5 and inputFile.MJD-OBS + 1.5"
             "MJD-OBS between inputFile.MJD-OBS - 7 and inputFile.MJD-OBS + 7 and MJD-OBS > inputFile.MJD-OBS",
             "(+0/+7)",
         ),
+        (
+            "MJD-OBS - inputFile.MJD-OBS between -7 and 7 and MJD-OBS - inputFile.MJD-OBS tryBetween -0.4 and 0.4",
+            "|-0.4/+0.4|-7/+7",
+        ),
+        ("inputFile.MJD-OBS between MJD-OBS and MJD-OBS + 7", "(-7/+0)"),
+        ("inputFile.MJD-OBS - MJD-OBS between -1 and 7", "(-7/+1)"),
+        ("(MJD-OBS - inputFile.MJD-OBS) * 24 <= 12", "(/+0.5)"),
+        ("MJD-OBS + 3 > inputFile.MJD-OBS and 0.5 > MJD-OBS - inputFile.MJD-OBS", "(-3/+0.5)"),
+        ("MJD-OBS between 57000 and inputFile.MJD-OBS + 1", "(/+1)"),
+        ("MJD-OBS + inputFile.MJD-OBS > 100000", "T"),
+        ("MJD-OBS - inputFile.MJD-OBS between inputFile.X and 7 / 0", "T"),
         # no limit against the input: an epoch, either way, nothing that time limits
         ("MJD-OBS > 57823.", "T"),
         ("(MJD-OBS < inputFile.MJD-OBS or MJD-OBS >= inputFile.MJD-OBS)", "T"),
