@@ -75,5 +75,10 @@ def named_value(term: Term) -> Value:
     return value if term.allows(key, value) and not term.allows(key, _NO_CATEGORY) else None
 
 
+def named_text(terms: Collection[Term]) -> str | None:
+    """Return the text that terms on one key name, if they do."""
+    return next((value for term in terms if isinstance(value := named_value(term), str)), None)
+
+
 def _all_allow(name: str, terms: Collection[Term], value: Value) -> bool:
     return all(term.allows(Key(name), value) for term in terms)

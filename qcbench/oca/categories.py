@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
+from qcbench.oca.asking import named_text
 from qcbench.oca.cascade import product_tags
+from qcbench.oca.classification import Classifier
 from qcbench.oca.expressions import Comparison, Expression, Key, Literal, Pattern
-from qcbench.oca.reasoning import Term, alternatives
+from qcbench.oca.reasoning import Alternative, Term, alternatives, contradiction
 from qcbench.oca.rules import RuleSet
 from qcbench.oca.tagging import CATEGORY_KEYS
 from qcbench.oca.values import Value
@@ -38,6 +40,80 @@ class Categories:
         if self._has_products:
             return self._is_copied(key, but_not_from="PRO.CATG")
         return self._is_copied(key) or (key == "PRO.CATG" and self._is_asked_for(value))
+
+    def can_fulfil(self, key: Key, terms: Sequence[Term]) -> bool:
+        """Tell whether a file might have a category of which some terms come out as they have to."""
+        name = key.header_name
+        named = named_text(terms)
+        if named is not None:
+            return self.can_be(name, named)
+        if self._is_open(name):
+            return True
+        known = {None, *self._static, *self._assigned[name], *self._of_products[name]}
+        return _some_fulfils(key, terms, known)
+
+    def can_be_before(self, number: int, key: Key, terms: Sequence[Term]) -> bool:
+        """Tell whether a file might have a category when the classifier of a number (from 0) is asked."""
+        name = key.header_name
+        above = [
+            pair for rule in self._rules.classifiers[:number] for pair in rule.assignments if pair[0] == name
+        ]
+        if not all(isinstance(value, Literal) for _, value in above):
+            return True
+        known = {None, *self._static, *self._declared(name)}
+        known |= {value.value for _, value in above if isinstance(value, Literal)}
+        return _some_fulfils(key, terms, known)
+
+    def can_be_together(self, first: tuple[str, str], second: tuple[str, str]) -> bool:
+        """Tell whether a raw frame might have two categories at once."""
+        if not (self._is_only_assigned(*first) and self._is_only_assigned(*second)):
+            return True
+        return any(
+            self._can_both_fire(one, other)
+            for one in self._assigning(*first)
+            for other in self._assigning(*second)
+        )
+
+    def _is_only_assigned(self, key: str, value: str) -> bool:
+        """Tell whether a file has a category only if a classifier names it."""
+        is_given = value in self._static or value in self._declared(key)
+        return not is_given and not self._is_copied(key)
+
+    def _assigning(self, key: str, value: str) -> list[Classifier]:
+        return [rule for rule in self._rules.classifiers if (key, Literal(value)) in rule.assignments]
+
+    def _can_both_fire(self, rule: Classifier, other: Classifier) -> bool:
+        both = self._of_header(rule), self._of_header(other)
+        if rule is other or None in both:
+            return True
+        return any(contradiction(one + two) is None for one in both[0] or () for two in both[1] or ())
+
+    def _of_header(self, rule: Classifier) -> list[Alternative] | None:
+        """Return the alternatives of a classifier, without what it asks of keys that rules assign."""
+        found = alternatives(rule.condition)
+        assigned = {key for key, _ in self._assignments()}
+        if found is None:
+            return None
+        return [
+            tuple(term for term in terms if not any(key.header_name in assigned for key in term.keys))
+            for terms in found
+        ]
+
+    def _is_open(self, key: str) -> bool:
+        """Tell whether a file may have a category that the rules don't name."""
+        if self._has_products:
+            return self._is_copied(key, but_not_from="PRO.CATG")
+        return self._is_copied(key) or key == "PRO.CATG"
+
+    def _declared(self, key: str) -> set[Value]:
+        """Return the values that product clauses give to a key."""
+        return {
+            value.value
+            for action in self._rules.actions
+            for product in action.products
+            for name, value in product.keys
+            if name == key and isinstance(value, Literal)
+        }
 
     @cached_property
     def _has_products(self) -> bool:
@@ -84,3 +160,7 @@ class Categories:
 def _terms_on(condition: Expression, key: str) -> Iterator[Term]:
     for terms in alternatives(condition) or ():
         yield from (term for term in terms if term.holds and term.keys == {Key(key)})
+
+
+def _some_fulfils(key: Key, terms: Sequence[Term], values: Collection[Value]) -> bool:
+    return any(all(term.allows(key, value) for term in terms) for value in values)

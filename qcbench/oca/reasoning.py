@@ -13,7 +13,8 @@ from functools import cached_property
 from itertools import product
 
 from qcbench.oca.expressions import And, Between, Comparison, Expression, Key, Kind, Not, Or, Pattern
-from qcbench.oca.values import Value, as_number
+from qcbench.oca.validity import window_of
+from qcbench.oca.values import Value, as_number, like
 
 MAX_ALTERNATIVES = 2000
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
@@ -97,6 +98,16 @@ def contradiction(terms: Alternative) -> tuple[Term, ...] | None:
         wrong = _contradiction_of(key, [term for term in terms if term.keys == {key}])
         if wrong is not None:
             return wrong
+    return _no_time(terms)
+
+
+def _no_time(terms: Alternative) -> tuple[Term, ...] | None:
+    """Find limits of the time between candidate and input that leave none."""
+    limits = [(term, window) for term in terms if term.holds and (window := window_of(term.condition))]
+    for number, (term, window) in enumerate(limits):
+        for other, another in limits[number:]:
+            if (window & another).is_empty:
+                return tuple(dict.fromkeys((term, other)))
     return None
 
 
@@ -165,6 +176,8 @@ def _is_numeric(term: Term) -> bool:
     """Tell whether a term can't tell two spellings of a number apart."""
     if isinstance(term.condition, Kind):
         return True
+    if isinstance(term.condition, Between):
+        return isinstance(term.condition.operand, Key) and len(list(_limits(Term(term.condition)))) == 2
     compared = _comparison(Term(term.condition))
     return compared is not None and not isinstance(compared[2], str)
 
@@ -241,7 +254,10 @@ def _like(term: Term) -> str | None:
 
 def _covers(terms: Alternative, wanted: Alternative) -> bool:
     """Tell whether all wanted terms come out as they have to where all terms do."""
-    return all(any(_entails(term, other) for term in terms) for other in wanted)
+    return all(
+        _is_always_true(other) or any(_entails(term, other) for term in terms) or _is_within(terms, other)
+        for other in wanted
+    )
 
 
 def _entails(term: Term, other: Term) -> bool:
@@ -255,8 +271,24 @@ def _entails(term: Term, other: Term) -> bool:
 
 
 def _contains(pattern: str | None, other: str | None) -> bool:
-    """Tell whether a text that is like a pattern certainly has in it what another, ``%X%``, asks for."""
-    if pattern is None or other is None or not (other.startswith("%") and other.endswith("%")):
-        return False
-    core = other.strip("%")
-    return "%" not in core and any(core in part for part in pattern.split("%"))
+    """Tell whether a text that is like a pattern is certainly like another one."""
+    # of the other's signs only its % fit the % of the pattern, whatever that stands for
+    return pattern is not None and other is not None and like(other)(pattern)
+
+
+def _is_always_true(term: Term) -> bool:
+    return not term.keys and (term.condition.evaluate({}, {}) is True) == term.holds
+
+
+def _is_within(terms: Alternative, other: Term) -> bool:
+    """Tell whether the limits that terms set to a number lie within those of another term."""
+    own = [limit for term in terms if term.keys == other.keys for limit in _limits(term)]
+    wanted = list(_limits(other)) if other.holds else []
+    whole = len(wanted) == (2 if isinstance(other.condition, Between) else 1)
+    return whole and all(any(_is_tighter(limit, needed) for limit in own) for needed in wanted)
+
+
+def _is_tighter(limit: tuple[float, bool, bool], other: tuple[float, bool, bool]) -> bool:
+    (value, is_low, strict), (wanted, wants_low, wants_strict) = limit, other
+    beyond = value > wanted if is_low else value < wanted
+    return is_low == wants_low and (beyond or (value == wanted and (strict or not wants_strict)))

@@ -68,6 +68,10 @@ IMPOSSIBLE = [
     '(A == 1 and F) or (B == 2 and B == "x")',
     'LF.DO.CATG == "a" and LF.DO.CATG == "b"',
     "SIG.FRAME == 0",
+    "K == 5 and K between 6 and 7",
+    "MJD-OBS between inputFile.MJD-OBS + 7 and inputFile.MJD-OBS - 7",
+    "MJD-OBS < inputFile.MJD-OBS - 5 and MJD-OBS > inputFile.MJD-OBS",
+    "MJD-OBS - inputFile.MJD-OBS > 2 and inputFile.MJD-OBS between MJD-OBS - 1 and MJD-OBS + 1",
 ]
 POSSIBLE = [
     'K == "a" and L == "b"',
@@ -83,6 +87,12 @@ POSSIBLE = [
     'K == 2 and K is string',
     "K > 2 and K < 3",
     "K >= 3 and K <= 3",
+    "K == 5 and K between 4 and L",
+    "MJD-OBS between inputFile.MJD-OBS - 7 and inputFile.MJD-OBS + 7",
+    "MJD-OBS between inputFile.MJD-OBS and inputFile.MJD-OBS",
+    "MJD-OBS tryBetween inputFile.MJD-OBS + 7 and inputFile.MJD-OBS - 7",
+    "MJD-OBS < inputFile.MJD-OBS - 5 and inputFile.MJD-OBS > 57000",
+    "not MJD-OBS < inputFile.MJD-OBS - 5 and MJD-OBS < inputFile.MJD-OBS",
     "K between 3 and 3",
     "K between 1 and L",
     'K == "a" and inputFile.K == "b"',
@@ -131,6 +141,22 @@ def test_the_terms_that_contradict_each_other_are_named():
         ('A == "x"', 'A == "y" or A == "x"', True),
         ("A == 1 or B == 1", "A == 1", False),
         ("A == 1", "A > 0", True),
+        ('A == "x"', "T", True),
+        ('A == "x"', "not F", True),
+        ('A == "x"', "F", False),
+        ('A like "abc%"', 'A like "a%"', True),
+        ('A like "a%"', 'A like "abc%"', False),
+        ('A like "a%b%c"', 'A like "a%c"', True),
+        ('A like "a%c"', 'A like "a%b%c"', False),
+        ("A > 5", "A > 3", True),
+        ("A > 3", "A >= 3", True),
+        ("A >= 3", "A > 3", False),
+        ("A > 3", "A < 5", False),
+        ("A > 5", "B > 3", False),
+        ("A >= 1 and A < 2", "A between 1 and 2", True),
+        ("A between 1 and 2", "A <= 2", True),
+        ("A > 1", "A between 1 and 2", False),
+        ("A > 1", "A between 1 and B", False),
         ("A == 1", 'A like "1%"', False),  # it may be a number
     ],
 )
@@ -179,6 +205,75 @@ def test_a_classifier_of_which_something_may_be_left_is_not_complained_of(text):
     assert found(text) == []
 
 
+def test_a_classifier_for_all_the_rest_belongs_above_the_special_ones():
+    special, rest = 'if A == "x" then { C = "1"; }\n', 'if T then { C = "2"; }\n'
+    assert found(special + rest) == [("warning", "overwritten", 1)]
+    assert found(rest + special) == []
+
+
+def test_a_classifier_that_asks_for_a_type_which_none_above_assigns_is_found():
+    text = GOOD + 'if DO.CATG == "DRAK" then { RAW.TYPE = "ODD"; }'
+    finding = only(text)
+    assert (finding.level, finding.code, finding.line) == ("warning", "no-category", 13)
+    assert finding.text.endswith(
+        'asks for DO.CATG = "DRAK", which no classifier above assigns, so it is never true'
+    )
+    assert found(text.replace("DRAK", "DARK")) == []
+    assert found('if RAW.TYPE like "FL%" then { DO.CATG = "LATE"; }' + GOOD) == [
+        ("warning", "no-category", 1)
+    ]
+    assert found(text.replace('"DRAK"', '"DARK" or DO.CATG == "DRAK"'))[0][1] == "no-category"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + 'if not DO.CATG == "DRAK" then { X = "ODD"; }',
+        GOOD + 'if DO.CATG ?= "DRAK" then { X = "ODD"; }',
+        GOOD + 'if PRO.CATG == "OLD" then { DO.CATG = PRO.CATG; }\nif DO.CATG == "OLD" then { X = "ODD"; }',
+        GOOD.replace('PRO.CATG = "MASTER_DARK";', 'PRO.CATG = "MASTER_DARK"; DO.CATG = "M";')
+        + 'if DO.CATG == "M" then { X = "ODD"; }',
+    ],
+)
+def test_a_classifier_that_might_be_true_of_some_file_is_left_alone(text):
+    assert found(text) == []
+
+
+def test_two_types_that_no_file_gets_together_are_found():
+    text = GOOD.replace('where RAW.TYPE == "FLAT"', 'where RAW.TYPE == "FLAT" and DO.CATG == "DARK"')
+    finding = only(text)
+    assert (finding.code, finding.line) == ("no-category", 5)
+    assert 'DO.CATG = "DARK" and RAW.TYPE = "FLAT", which no file gets together' in finding.text
+    assert found(text.replace('DO.CATG == "DARK"', 'DO.CATG == "FLAT"')) == []
+    assert found(text.replace('and DO.CATG == "DARK"', 'and LF.DO.CATG == "DARK"')) == []
+    assert found(text + 'if DPR.TECH == "LAMP" then { DO.CATG = "DARK"; }') == []
+    assert found(text + "if DPR.TECH is string then { DO.CATG = DPR.TECH; }") == []
+
+
+PLAN = """and MJD-OBS between inputFile.MJD-OBS - 1 and inputFile.MJD-OBS + 1
+    and MJD-OBS tryBetween inputFile.MJD-OBS {} and inputFile.MJD-OBS {} and inputFile"""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [("- 7", "+ 7", "is wider than its limit -1/+1 d"), ("+ 2", "+ 7", "lies outside of its limit -1/+1 d"),
+     ("- 0.5", "+ 0.5", ""), ("- 1", "+ 1", ""), ("- 7", "+ 0.5", "")],
+)  # fmt: skip
+def test_a_calibration_plan_that_decides_nothing_is_found(low, high, told):
+    findings = check_rules(parse_rules(GOOD.replace("and inputFile", PLAN.format(low, high)), "x.oca"))
+    assert [(item.level, item.code, told in item.text) for item in findings] == (
+        [("warning", "wide-plan", True)] if told else []
+    )
+
+
+def test_a_plan_to_both_sides_of_the_previous_one_is_fine():
+    text = GOOD.replace("and inputFile", PLAN.format("- 2", "+ 2"))
+    assert (
+        found(text.replace("between inputFile.MJD-OBS - 1 and inputFile.MJD-OBS + 1", "< inputFile.MJD-OBS"))
+        == []
+    )
+
+
 def test_a_category_that_no_classifier_assigns_is_found():
     finding = only(GOOD.replace('where RAW.TYPE == "FLAT"', 'where RAW.TYPE == "FLATT"'))
     assert (finding.level, finding.code, finding.line) == ("warning", "no-category", 5)
@@ -207,6 +302,35 @@ def test_a_calibration_that_nothing_produces_is_an_error_where_it_is_needed():
     assert only(text.replace("minRet = 1;", "minRet = 0;")).level == "warning"
     assert found(text.replace("maxRet = 1;", "maxRet = 0;").replace("minRet = 1;", "minRet = 0;")) == []
     assert found(text, static={"MASTER_DRAK"}) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ('PRO.CATG like "MASTER_DRAK%"', 'PRO.CATG like "MASTER_DRAK%"'),
+        ('PRO.CATG regexp "MASTER_DR.*"', 'PRO.CATG regexp "MASTER_DR.*"'),
+        ('PRO.CATG like "MASTER_DRAK"', 'PRO.CATG = "MASTER_DRAK"'),
+        ('"MASTER_DRAK" == PRO.CATG', 'PRO.CATG = "MASTER_DRAK"'),
+        (
+            'PRO.CATG like "%DARK%" and not PRO.CATG like "MASTER%"',
+            'PRO.CATG like "%DARK%" and not PRO.CATG like "M',
+        ),
+    ],
+)
+def test_a_pattern_that_nothing_fits_is_found_too(condition, told):
+    finding = only(GOOD.replace('PRO.CATG == "MASTER_DARK" and', condition + " and"))
+    assert finding.code == "nothing-produces"
+    assert f"asks for {told}" in finding.text
+    assert found(GOOD.replace('PRO.CATG == "MASTER_DARK" and', 'PRO.CATG like "%DARK" and')) == []
+    static = {"MASTER_DRAK_OTHER_DARK", "MASTER_DRAK", "OLD_DARK"}
+    text = GOOD.replace('PRO.CATG == "MASTER_DARK" and', condition + " and")
+    assert found(text, static=static) == []
+
+
+def test_a_pattern_of_types_that_no_classifier_assigns_is_found():
+    finding = only(GOOD.replace('where RAW.TYPE == "FLAT"', 'where RAW.TYPE like "%ARC%"'))
+    assert 'asks for RAW.TYPE like "%ARC%", which no classifier assigns, so it never gets' in finding.text
+    assert found(GOOD.replace('where RAW.TYPE == "FLAT"', 'where RAW.TYPE like "%LAT%"')) == []
 
 
 def test_a_product_is_known_by_what_the_classifiers_make_of_it():
@@ -299,6 +423,14 @@ def test_actions_that_need_each_other_are_an_error():
     assert (finding.level, finding.code) == ("error", "cycle")
     assert finding.text == "the actions DARK, FLAT need each other's products"
     assert only(GOOD.replace("recipe make_dark;", "minRet = 0; " + flat)).level == "warning"
+
+
+def test_a_cycle_by_patterns_is_an_error():
+    flat = 'select file as OLD from calibFiles where PRO.CATG like "%FLAT"; recipe make_dark;'
+    text = GOOD.replace("recipe make_dark;", flat).replace(
+        'PRO.CATG == "MASTER_DARK" and', 'PRO.CATG like "%DARK%" and'
+    )
+    assert [(level, code) for level, code, _ in found(text)] == [("error", "cycle")]
 
 
 def test_an_action_may_compare_with_its_own_earlier_product():
