@@ -20,6 +20,7 @@ from qcbench.core.errors import RuleError
 from qcbench.oca.sourcetext import Origin, PreprocessedText, decode
 
 _MOST_TOKENS = 20_000
+_MOST_INCLUDES = 200
 # Python's splitlines(), by which pcpp counts lines, ends a line at these, too
 _ODD_LINE_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NEEDS_NAME = frozenset({"define", "undef", "ifdef", "ifndef"})
@@ -64,6 +65,7 @@ class _Preprocessor(Preprocessor):
         self.names = {self.root: str(path)}
         self.lines: dict[str, list[str]] = {}
         self.open_files: list[str] = []
+        self.included = 0
 
     def parsegen(self, input: str, source: str | None = None, abssource: str | None = None) -> Iterator[Any]:
         """Give the tokens of a file; while they are given the file is open, and must not be opened again."""
@@ -137,7 +139,9 @@ class _Preprocessor(Preprocessor):
         """Stop at an include of no file."""
         if is_malformed:
             raise self._wrong('expected #include "FILE"')
-        places = ", ".join(dict.fromkeys((curdir or ".", *self.path) if not is_system_include else self.path))
+        folder = curdir or "the folder of the rule file"
+        others = [place for place in self.path if curdir or Path(place) != self.folders[0]]
+        places = ", ".join(dict.fromkeys((folder, *others) if not is_system_include else self.path))
         raise self._wrong(f"there is no file '{includepath}' in {places}")
 
     def on_file_open(self, is_system_include: bool, includepath: str) -> io.StringIO:
@@ -160,6 +164,9 @@ class _Preprocessor(Preprocessor):
             start = self.open_files.index(includepath)
             chain = " includes ".join(self.names[file] for file in (*self.open_files[start:], includepath))
             raise self._wrong(f"a file can't include itself: {chain}")
+        self.included += 1
+        if self.included > _MOST_INCLUDES:
+            raise self._wrong(f"more than {_MOST_INCLUDES} files are included; include each only once")
         # names are shown relative to the rule file, as the person who called named it
         base = Path(self.names[self.root]).parent
         self.names[includepath] = str(base / os.path.relpath(includepath, Path(self.root).parent))

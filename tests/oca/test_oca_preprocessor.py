@@ -228,6 +228,24 @@ def test_macros_of_macros_do_not_fill_the_memory(write):
     assert error.line in range(13, 20)
 
 
+def test_headers_that_include_each_other_again_and_again_come_to_an_end(write):
+    headers = {f"i{number}__h": f'#include "i{number + 1}.h"\n' * 2 for number in range(22)}
+    error = mistake(write(x__RLS='#include "i0.h"\n', i22__h="", **headers))
+    assert "more than 200 files are included; include each only once" in error.problem
+    assert Path(error.source).name.startswith("i")
+
+
+def test_where_a_file_was_looked_for_is_said(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "sub" / "x.oca").write_text('#include "none.h"\n')
+    monkeypatch.chdir(tmp_path / "sub")
+    with pytest.raises(
+        RuleError, match=r"no file 'none.h' in the folder of the rule file, .*more, in: #include"
+    ):
+        load_rules(Path("x.oca"), [tmp_path / "more"])
+
+
 def test_a_string_that_goes_on_in_the_next_line_moves_no_line(write):
     error = mistake(write(x__RLS='#define A 1\nif B == "a\\\nb" then {}\nif C = 1 then {}\n'))
     assert (error.line, error.column) == (4, 6)
