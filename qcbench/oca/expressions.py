@@ -58,6 +58,11 @@ class Expression(Compiled, ABC):
         return ()
 
     @cached_property
+    def depth(self) -> int:
+        """How many nodes are below each other, this one included."""
+        return 1 + max((child.depth for child in self.children()), default=0)
+
+    @cached_property
     def evaluate(self) -> Evaluator:
         """The closure in which `tryBetween` filters nothing."""
         return self.compile(neutral=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from qcbench.core.errors import RuleError
-from qcbench.oca.sourcetext import SourceText
+from qcbench.oca.sourcetext import Place, SourceText
 
+_MOST_SHOWN = 60
+_MOST_OF_LINE = 400
 _ARITHMETIC = frozenset({"PLUS", "MINUS", "TIMES", "OVER"})
 _COMPARISON = frozenset(
     {"EQUAL", "UNEQUAL", "ATMOST", "ATLEAST", "LESS", "MORE", "MAYBE"}
@@ -57,14 +59,14 @@ class SyntaxMistakeError(RuleError):
         self.offset = offset
 
 
-def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceText) -> SyntaxMistakeError:
+def syntax_error(error: UnexpectedInput, accepted: Collection[str], text: SourceText) -> SyntaxMistakeError:
     """Turn what the parser says into a rule error with position, words and the line's text.
 
     Parameters
     ----------
     error : UnexpectedInput
         What the parser raised.
-    accepted : iterable of str
+    accepted : collection of str
         The terminals that could have stood there.
     """
     line, column, what = error.line, error.column, "something else"
@@ -74,7 +76,7 @@ def syntax_error(error: UnexpectedInput, accepted: Iterable[str], text: SourceTe
         column = len(written) - written.rfind("\n")
         what = "the end of the file"
     elif isinstance(error, UnexpectedToken):
-        what = found(error.token)
+        what = found(error.token) + (", a reserved word" if _is_reserved(error.token, accepted) else "")
     elif isinstance(error, UnexpectedCharacters):
         what = _bad_start(text.text[error.pos_in_stream :])
     return rule_error(text, (line, column), in_words(accepted), what)
@@ -90,15 +92,31 @@ def rule_error(text: SourceText, place: tuple[int, int], expected: str, what: st
     """
     written = text.place(*place)
     out_of = f" out of the macro {written.macro}" if written.macro else ""
-    problem = f"expected {expected}, found {what}{out_of}, in: {written.text.strip()}"
+    problem = f"expected {expected}, found {what}{out_of}, in: {_shown(written)}"
     line, column = place
     offset = sum(len(before) + 1 for before in text.text.split("\n")[: line - 1]) + column - 1
     return SyntaxMistakeError(written.source, written.line, written.column, problem, offset)
 
 
+def _shown(written: Place) -> str:
+    """Return the line, or what of a very long one stands around the mistake."""
+    text, at = written.text.strip(), written.column - 1
+    if len(text) <= _MOST_OF_LINE:
+        return text
+    begin = max(0, min(at, len(written.text)) - _MOST_OF_LINE // 2)
+    part = written.text[begin : begin + _MOST_OF_LINE]
+    return f"{'…' if begin else ''}{part.strip()}{'…' if begin + _MOST_OF_LINE < len(written.text) else ''}"
+
+
 def found(token: Token) -> str:
-    """Name a token as it stands in the text."""
-    return str(token) if token.type == "STRING" else f"'{token}'"
+    """Name a token as it stands in the text; of a very long one the beginning."""
+    text = str(token) if len(token) <= _MOST_SHOWN else f"{token[:_MOST_SHOWN]}…"
+    return text if token.type == "STRING" else f"'{text}'"
+
+
+def _is_reserved(token: Token, accepted: Collection[str]) -> bool:
+    """Tell whether a word stands where only a name of one's own can."""
+    return "NAME" in accepted and "STRING" not in accepted and token.type != "NAME" and token[:1].isalpha()
 
 
 def in_words(accepted: Iterable[str]) -> str:

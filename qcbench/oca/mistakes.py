@@ -24,7 +24,8 @@ def examine_rules(path: Path, folders: Sequence[Path] = ()) -> tuple[RuleSet | N
     Returns
     -------
     tuple
-        The rules, or None; and the mistakes, in the order in which they stand.
+        The rules, or None; and the mistakes, in the order in which they stand: at most 50, then a note that there
+        are more.
     """
     try:
         text = read_source(path, folders)
@@ -32,10 +33,12 @@ def examine_rules(path: Path, folders: Sequence[Path] = ()) -> tuple[RuleSet | N
         return None, (_finding(error),)
     mistakes: list[SyntaxMistakeError] = []
     rest = copy(text)
-    while len(mistakes) < _MOST:
+    while True:
         try:
             rules = rules_of(rest)
         except SyntaxMistakeError as error:
+            if len(mistakes) == _MOST:
+                return None, (*map(_finding, mistakes), _more(error))
             mistakes.append(error)
             without = _without_statement(rest.text, error.offset)
             if without == rest.text:
@@ -45,7 +48,15 @@ def examine_rules(path: Path, folders: Sequence[Path] = ()) -> tuple[RuleSet | N
             if not mistakes:
                 return rules, ()
             break
-    return None, tuple(_finding(error) for error in mistakes)
+    return None, tuple(map(_finding, mistakes))
+
+
+def _more(error: RuleError) -> Finding:
+    """Say that there are more mistakes than are listed."""
+    text = f"there are at least {_MOST + 1} mistakes, of which the first {_MOST} are listed; the next is here"
+    return Finding(
+        "note", error.source, error.line, error.column, "syntax", text, "correct those above first"
+    )
 
 
 def _without_statement(text: str, offset: int) -> str:

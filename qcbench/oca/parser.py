@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -35,6 +36,9 @@ from qcbench.oca.messages import found, rule_error, syntax_error
 from qcbench.oca.rules import Action, Association, Organizer, Product, RuleSet
 from qcbench.oca.sourcetext import SourceText, decode, needs_preprocessor
 
+MAX_DEPTH = 100
+_MOST_DIGITS = 9
+_Node = TypeVar("_Node", bound=Expression)
 _Rule = TypeVar("_Rule", Classifier, Organizer, Association, Action)
 
 
@@ -222,13 +226,13 @@ class _Builder(Transformer[Token, tuple[Any, ...]]):
         return Product(str(name), tuple(keys))
 
     def either(self, parts: list[Any]) -> Expression:
-        return parts[0] if len(parts) == 1 else Or(tuple(parts[::2]))
+        return parts[0] if len(parts) == 1 else _not_too_deep(Or(tuple(parts[::2])), parts[1])
 
     def both(self, parts: list[Any]) -> Expression:
-        return parts[0] if len(parts) == 1 else And(tuple(parts[::2]))
+        return parts[0] if len(parts) == 1 else _not_too_deep(And(tuple(parts[::2])), parts[1])
 
     def negated(self, parts: list[Any]) -> Expression:
-        return Not(parts[1])
+        return _not_too_deep(Not(parts[1]), parts[0])
 
     def compared(self, parts: list[Any]) -> Expression:
         left, operator, right = parts
@@ -241,8 +245,11 @@ class _Builder(Transformer[Token, tuple[Any, ...]]):
     def regexp(self, parts: list[Any]) -> Expression:
         operand, operator, pattern = parts
         try:
-            re.compile(_unquoted(pattern))
-        except re.error as error:
+            with warnings.catch_warnings():
+                # what Python may come to read otherwise is not certain to mean the same tomorrow
+                warnings.simplefilter("error")
+                re.compile(_unquoted(pattern))
+        except (re.error, OverflowError, RecursionError, Warning) as error:
             raise _WrongTokenError(pattern, f"a regular expression ({error})") from error
         return Pattern(str(operator), operand, _unquoted(pattern))
 
@@ -255,10 +262,10 @@ class _Builder(Transformer[Token, tuple[Any, ...]]):
 
     def arithmetic(self, parts: list[Any]) -> Expression:
         left, operator, right = parts
-        return Arithmetic(str(operator), left, right)
+        return _not_too_deep(Arithmetic(str(operator), left, right), operator)
 
     def negative(self, parts: list[Any]) -> Expression:
-        return Negative(parts[1])
+        return _not_too_deep(Negative(parts[1]), parts[0])
 
     def key(self, parts: list[Token]) -> Expression:
         name = str(parts[0])
@@ -269,10 +276,10 @@ class _Builder(Transformer[Token, tuple[Any, ...]]):
 
     def number(self, parts: list[Token]) -> Expression:
         (token,) = parts
-        value = int(token) if token.isdigit() else float(token)
+        value = float(token)
         if not math.isfinite(value):
             raise _WrongTokenError(token, "a number that a double can hold")
-        return Literal(value)
+        return Literal(int(token) if token.isdigit() else value)
 
     def logical(self, parts: list[Token]) -> Expression:
         return Literal(parts[0].type == "TRUE")
@@ -346,4 +353,16 @@ def _unquoted(token: Token) -> str:
 def _whole(token: Token) -> int:
     if not token.isdigit():
         raise _WrongTokenError(token, "a whole number")
+    if len(token) > _MOST_DIGITS:
+        raise _WrongTokenError(token, f"a whole number of at most {_MOST_DIGITS} digits")
     return int(token)
+
+
+def _not_too_deep(expression: _Node, word: Token) -> _Node:
+    """Refuse an expression that Python could not walk through."""
+    if expression.depth > MAX_DEPTH:
+        raise _WrongTokenError(
+            word,
+            f"nothing nested more than {MAX_DEPTH} deep (assign a part of it to a key in a classifier of its own)",
+        )
+    return expression

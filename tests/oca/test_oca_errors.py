@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qcbench.core.errors import RuleError
-from qcbench.oca import load_rules, parse_rules
+from qcbench.oca import check_rules, classify, load_rules, parse_rules, print_rules
 
 MISTAKES = [
     ('if A = "x" then {}', 6, "expected a comparison operator, 'and', 'or' or 'then', found '='"),
@@ -35,6 +35,16 @@ MISTAKES = [
     ('if A == "x', 9, "expected a key or a value, found a string that is not closed on its line"),
     ("#include <rules.h>", 1, "expected a rule ('if', 'select execute' or 'action'), found '#'"),
     ("if A /* for ever", 6, "or 'then', found a comment that is never closed"),
+    (f"if A == {'9' * 400} then {{}}", 9, f"expected a number that a double can hold, found '{'9' * 60}…'"),
+    (f"if A == {'9' * 5000} then {{}}", 9, "expected a number that a double can hold, found '999"),
+    (f"action A {{ minRet = {'9' * 5000}; }}", 21, "expected a whole number of at most 9 digits, found '999"),
+    ('if A regexp "a{99999999999999}" then {}', 13, "expected a regular expression (the repetition number"),
+    ('if A regexp "[[a]" then {}', 13, "expected a regular expression (Possible nested set"),
+    (f"if {'not ' * 3000} A then {{}}", 11604, "expected nothing nested more than 100 deep"),
+    (f"if A == {'- ' * 3000} 1 then {{}}", 5809, "expected nothing nested more than 100 deep"),
+    (f"if {'A + ' * 500} A == 1 then {{}}", 402, "expected nothing nested more than 100 deep"),
+    ("select execute(F) from inputFiles where T;", 16, "expected a name, found 'F', a reserved word"),
+    ("action A { select file as product from calibFiles where T; }", 27, "found 'product', a reserved word"),
     ("/* for ever", 1, "found a comment that is never closed"),
 ]
 
@@ -45,7 +55,23 @@ def test_a_mistake_is_named_at_its_place(text, column, problem):
         parse_rules(f"// first line\n{text}\n", "bad.oca")
     assert (caught.value.source, caught.value.line, caught.value.column) == ("bad.oca", 2, column)
     assert problem in caught.value.problem
-    assert caught.value.problem.endswith(f"in: {text}")
+    if len(text) <= 400:
+        assert caught.value.problem.endswith(f"in: {text}")
+    else:
+        assert len(caught.value.problem) < 600
+        assert "…" in caught.value.problem
+
+
+def test_what_is_nested_as_deep_as_is_allowed_can_be_used():
+    text = " and ".join(
+        [f"{'not ' * 90} A", f"B == {'- ' * 90} 1", f"{'C + ' * 90} C == 91", f"{'(' * 500}D == 1{')' * 500}"]
+    )
+    rules = parse_rules(f'if {text} then {{ RAW.TYPE = "X"; }}', "deep.oca")
+    keys = {"A": True, "B": 1, "C": 1, "D": 1}
+    assert classify(rules, keys).assigned == {"RAW.TYPE": "X"}
+    assert parse_rules(print_rules(rules), "printed") == rules
+    assert [item.code for item in check_rules(rules)] == []
+    assert len({rules.classifiers[0].condition}) == 1
 
 
 def test_a_file_that_stops_short_is_reported_at_its_last_character():

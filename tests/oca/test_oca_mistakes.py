@@ -68,6 +68,19 @@ def test_every_text_comes_to_an_end(tmp_path: Path, text: str) -> None:
     assert len(examine(tmp_path, text)) == (1 if text.strip() else 0)
 
 
+@pytest.mark.parametrize("number", [50, 51, 400])
+def test_a_file_of_more_than_fifty_mistakes_says_that_there_are_more(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "rules.oca"
+    path.write_text("".join(f'if A = {line} then {{ B = "c"; }}\n' for line in range(number)))
+    _, found = examine_rules(path)
+    assert [item.level for item in found[:50]] == ["error"] * 50
+    assert [(item.level, item.line) for item in found[50:]] == ([("note", 51)] if number > 50 else [])
+    assert all("there are at least 51 mistakes" in item.text for item in found[50:])
+    answer = run_qcbench("oca", "check", str(path))
+    assert "50 errors" in answer.stdout
+    assert ("at least" in answer.stdout) == (number > 50)
+
+
 def test_a_mistake_in_an_included_file_is_told_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "part.h").write_text('\nif A = "x" then { B = "c"; }\n')
     path = tmp_path / "rules.oca"
