@@ -91,6 +91,11 @@ class _Drawing:
         for items in self.columns.values():
             self._stack(items, [0.0] * len(items), [1.0] * len(items))
 
+    @property
+    def _turn(self) -> float:
+        """The room at the sides and below that links need which go back."""
+        return _TURN if any(not self._way(link) for link in self.links) else 0.0
+
     def _way(self, link: Link) -> list[_Item]:
         """Return what a link passes: its source, the lanes, its target."""
         first, last = self.boxes[link.source].column, self.boxes[link.target].column
@@ -138,8 +143,7 @@ class _Drawing:
         bottom = max((self.tops[item] + self._height(item) for item in self.tops), default=0.0)
         right = max((side[1] for side in sides.values()), default=0.0)
         routes = tuple(self._route(link, sides, bottom) for link in self.links)
-        back = any(not self._way(link) for link in self.links)
-        return Layout(places, routes, sides, right + MARGIN, bottom + MARGIN + (_TURN if back else 0.0))
+        return Layout(places, routes, sides, right + MARGIN + self._turn, bottom + MARGIN + self._turn)
 
     def _settle(self, column: int, *, to_left: bool | None) -> None:
         """Bring a column near to what it is connected with: on its left, on its right, or (None) on both sides."""
@@ -168,7 +172,7 @@ class _Drawing:
     def _sides(self, ordered: Sequence[int]) -> dict[int, tuple[float, float]]:
         """Return left and right of each column: the more edges pass between two, the further they are apart."""
         sides: dict[int, tuple[float, float]] = {}
-        left = MARGIN
+        left = MARGIN + self._turn
         for column in ordered:
             names = [name for name, own in self.columns[column] if self.boxes[name].column == own]
             width = max((self.boxes[name].width for name in names), default=0.0)

@@ -44,6 +44,19 @@ def test_no_two_boxes_overlap(drawn: tuple[list[Box], list[Link]]) -> None:
 
 
 @given(graphs())
+def test_nothing_is_drawn_outside_of_the_drawing(drawn: tuple[list[Box], list[Link]]) -> None:
+    layout = lay_out(*drawn)
+    points = [point for route in layout.routes for point in route]
+    assert all(0 < x < layout.width and 0 < y < layout.height for x, y in points)
+    for box in drawn[0]:
+        x, y = layout.places[box.name]
+        assert x > 0
+        assert y > 0
+        assert x + box.width < layout.width
+        assert y + box.height < layout.height
+
+
+@given(graphs())
 def test_edges_go_from_left_to_right_but_those_that_go_back(drawn: tuple[list[Box], list[Link]]) -> None:
     boxes, links = drawn
     columns = {box.name: box.column for box in boxes}

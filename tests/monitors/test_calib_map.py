@@ -175,6 +175,12 @@ def test_the_notebook_shows_the_map_and_the_associations(tmp_path: Path) -> None
     assert any("FLAT_TWILIGHT" in text and "text/plain" in text for text in outputs)
 
 
+def test_the_lines_of_a_cycle_are_drawn_within_the_picture() -> None:
+    found = toy(CYCLE)
+    layout = place(found.nodes(), found.edges())
+    assert all(0 < x < layout.width and 0 < y < layout.height for route in layout.routes for x, y in route)
+
+
 def test_what_a_pattern_asks_for_is_drawn_as_what_it_is() -> None:
     text = CYCLE.replace('PRO.CATG == "OF_B"', 'PRO.CATG like "%_B"').replace(
         "recipe a;",
