@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from pathlib import PurePath
 from typing import Protocol
 
-from qcbench.oca import ConditionResult, Validity, Value
+from qcbench.oca import ConditionResult, Validity, Value, Window
 from qcbench.oca.expressions import INPUT_PREFIX, Comparison, Expression, Key, Literal
 from qcbench.oca.validity import TIME_KEY
 
@@ -40,7 +40,8 @@ def value_words(value: Value) -> str:
 def found_words(term: ConditionResult, dt_days: float | None = None) -> str:
     """Say what a term of an association, or of a classification, has met."""
     names = {name.removeprefix(INPUT_PREFIX) for name, _ in term.values}
-    if names == {TIME_KEY} and dt_days is not None:
+    # of an epoch it is the time itself that decides
+    if {name for name, _ in term.values} == {TIME_KEY, INPUT_PREFIX + TIME_KEY} and dt_days is not None:
         return f"Δt {dt_days:+.2f} d"
     own = {
         name.removeprefix(INPUT_PREFIX): value for name, value in term.values if name.startswith(INPUT_PREFIX)
@@ -56,10 +57,18 @@ def found_words(term: ConditionResult, dt_days: float | None = None) -> str:
 
 def limits_words(validity: Validity) -> str:
     """Say how far in time a rule lets a file be."""
-    parts = [f"calibration plan {window} d" for window in validity.plan]
+    parts = [f"calibration plan {_window_words(window)}" for window in validity.plan]
     if not validity.extended.is_open:
-        parts.append(f"not beyond {validity.extended} d")
+        beyond = "" if validity.extended.is_half_open else "not beyond "
+        parts.append(f"{beyond}{_window_words(validity.extended)}")
     return ", ".join(parts) or "no limit in time"
+
+
+def _window_words(window: Window) -> str:
+    if not window.is_half_open:
+        return f"{window} d"
+    low, _, high = str(window).partition("/")
+    return f"not later than {high} d" if high else f"not earlier than {low} d"
 
 
 def likeness(condition: Expression, value: Value) -> float:
