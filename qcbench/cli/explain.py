@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path, PurePath
@@ -104,6 +105,15 @@ def _name_in(file: Path) -> str:
     help="Rule file of no pack; what is static is then that of --instrument, if it is given.",
 )
 @click.option(
+    "-I",
+    "--include",
+    "folders",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Folder besides that of --rules from which they may #include; can be given again.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -112,7 +122,11 @@ def _name_in(file: Path) -> str:
 )
 @pass_invocation
 def create_calib_map(
-    invocation: Invocation, short: str | None, file: Path | None, output: Path | None
+    invocation: Invocation,
+    short: str | None,
+    file: Path | None,
+    folders: Sequence[Path],
+    output: Path | None,
 ) -> None:
     """Draw the calibration cascade of a rule set as one page: what needs what, for how long, and what makes it.
 
@@ -128,7 +142,7 @@ def create_calib_map(
         raise click.UsageError("-o names one page: give one instrument, or leave -o out")
     if file:
         static = find_pack(names[0], _site(invocation)).instrument.static if names else {}
-        found = maps.rules_map(load_rules(file), static)
+        found = maps.rules_map(load_rules(file, folders), static)
         pages = [maps.write_map(found, file.name, output or Path(f"calib_map_{file.stem}.html"))]
     elif output and names:
         pack = find_pack(names[0], _site(invocation))

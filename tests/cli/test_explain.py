@@ -90,6 +90,19 @@ def test_a_map_of_a_rule_file_needs_no_workbench(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "calib_map_my.html").is_file()
 
 
+def test_a_map_of_rules_may_include_from_folders_that_are_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "actions.h").write_text("action A { recipe a; }\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "my.oca").write_text('#include "actions.h"\n')
+    monkeypatch.chdir(tmp_path / "own")
+    assert run_qcbench("create-calib-map", "--rules", "my.oca").exit_code == 4
+    assert run_qcbench("create-calib-map", "--rules", "my.oca", "-I", "../common").exit_code == 0
+    assert (tmp_path / "own" / "calib_map_my.html").is_file()
+
+
 def test_the_pack_of_an_instrument_needs_no_workbench_either(tmp_path: Path) -> None:
     page = tmp_path / "hawki.html"
     assert run_qcbench("create-calib-map", "-i", "hawki", "-o", str(page)).exit_code == 0
