@@ -475,3 +475,29 @@ def test_twenty_thousand_products_are_no_reason_to_wait(tmp_path: Path) -> None:
     told = explain_ab(bench, name)
     assert time.perf_counter() - began < 2.0, "well below a second on a machine that does nothing else"
     assert len(told.associations[0].nearest) == 5
+
+
+PATTERNS = RULES.replace('DO.CATG == "MASTER_BIAS"', 'DO.CATG like "MASTER_B%"').replace(
+    "recipe make_bias;",
+    'select file as MASTER_FLAT from calibFiles where PRO.CATG like "%_FLAT"; recipe make_bias;',
+)
+
+
+def test_blocks_that_need_each_other_by_patterns_do_not_count_on_each_other(tmp_path: Path) -> None:
+    bench = build(tmp_path, rules=PATTERNS)
+    arrive(bench, [*template("BIAS", 1.0, 3), *template("FLAT,SKY", 5.0, 2)])
+    create(bench)
+    told, text = why_ab(bench, block(bench, "FLAT").name)
+    assert told.answer == "INCOMPLETE: MASTER_BIAS is missing."
+    assert {item.completeness for item in blocks(bench)} == {"INCOMPLETE"}
+    assert "Nearest of MASTER_BIAS:" in text
+    assert "BIAS makes MASTER_BIAS: 1 group within 7 d" in text
+
+
+def test_a_pattern_that_nothing_fits_is_told_as_it_is_written(tmp_path: Path) -> None:
+    bench = build(tmp_path, rules=RULES.replace('DO.CATG == "MASTER_BIAS"', 'DO.CATG like "MASTER_BX%"'))
+    arrive(bench, template("FLAT,SKY", 5.0, 2))
+    create(bench)
+    _, text = why_ab(bench, block(bench, "FLAT").name)
+    assert 'Nearest of DO.CATG like "MASTER_BX%":' in text
+    assert 'No rule makes DO.CATG like "MASTER_BX%"' in text
