@@ -16,7 +16,7 @@ from qcbench.oca.expressions import Expression
 from qcbench.oca.findings import Finding, Level, Rule, conditions_of, finding, name_of, place_of
 from qcbench.oca.rules import Action, RuleSet
 
-__all__ = ["Finding", "check_rules"]
+__all__ = ["Finding", "Level", "check_rules"]
 
 # given to frames by qcbench, or looked at by it, whatever a dictionary says
 _OWN_KEYS = frozenset({"ARCFILE", "MJD-OBS", "RAW.TYPE", "DO.CATG", "PRO.CATG", "PRO.EXT"})
