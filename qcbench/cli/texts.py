@@ -27,7 +27,7 @@ _FIELDS = ("DATE", "RAW_TYPE", "RECIPE", "COMPLETENESS", "PROCESS_STATUS", "OBS_
 )
 @click.argument(
     "files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     nargs=-1,
     required=True,
     metavar="FILE...",

@@ -17,7 +17,14 @@ from sqlalchemy.orm import selectinload
 
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.certification import decide
-from qcbench.core.errors import DecisionError, FileWriteError, NotFoundError, TransitionError, WaitingError
+from qcbench.core.errors import (
+    DecisionError,
+    FileWriteError,
+    NotFoundError,
+    RecipeError,
+    TransitionError,
+    WaitingError,
+)
 from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.store import ABState, AssociationBlock, Event
@@ -198,7 +205,7 @@ def test_a_failed_ab_is_processed_once_more_only_when_somebody_asks(tmp_path):
     bench = prepared(tmp_path)
     dark = ab_of(bench, "DARK")
     process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
-    with pytest.raises(TransitionError):
+    with pytest.raises(RecipeError, match=r"has failed \(no\).*process-ab -a .* --again"):
         process_ab(bench, dark.name)
     assert process_ab(bench, dark.name, again=True).ok
     assert ab_of(bench, "DARK").attempts == 2
