@@ -12,7 +12,7 @@ import click
 
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer
-from qcbench.cli.parameters import ABName
+from qcbench.cli.parameters import ABName, include_option
 from qcbench.core.errors import FrameError, NotFoundError
 
 if TYPE_CHECKING:
@@ -104,15 +104,7 @@ def _name_in(file: Path) -> str:
     metavar="FILE",
     help="Rule file of no pack; what is static is then that of --instrument, if it is given.",
 )
-@click.option(
-    "-I",
-    "--include",
-    "folders",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    multiple=True,
-    metavar="DIR",
-    help="Folder besides that of --rules from which they may #include; can be given again.",
-)
+@include_option()
 @click.option(
     "-o",
     "--output",

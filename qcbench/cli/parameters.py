@@ -133,6 +133,19 @@ def ab_option() -> Decorator:
     )
 
 
+def include_option() -> Decorator:
+    """Return the option ``-I``: folders from which rule files may include."""
+    return click.option(
+        "-I",
+        "--include",
+        "folders",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        multiple=True,
+        metavar="DIR",
+        help="Folder besides that of the rules from which they may #include; can be given again.",
+    )
+
+
 def known_ab(bench: Workbench, name: str) -> AssociationBlock:
     """Return an AB of the workbench.
 

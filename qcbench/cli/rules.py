@@ -16,6 +16,7 @@ import click
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, command_family, pass_invocation
 from qcbench.cli.output import Answer, Row, Table, count
+from qcbench.cli.parameters import include_option
 from qcbench.core.errors import FrameError, RuleError
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ _MARKS = {"error": "✕", "warning": "▲", "note": "·"}
 _CATEGORIES = ("RAW.TYPE", "DO.CATG")
 # what tells a person why no rule knows a file
 _TELLING = ("INSTRUME", "DPR.CATG", "DPR.TYPE", "DPR.TECH", "PRO.CATG")
-_include_option = click.option(
-    "-I",
-    "--include",
-    "folders",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    multiple=True,
-    metavar="DIR",
-    help="Folder besides that of the rules from which they may #include; can be given again.",
-)
 
 
 @command(
@@ -53,7 +45,7 @@ _include_option = click.option(
     metavar="FILE",
     help="Dictionary of header keys in ESO's form (ESO-VLT-DIC.*); can be given again.",
 )
-@_include_option
+@include_option()
 @pass_invocation
 def check(
     invocation: Invocation, file: Path | None, dictionaries: Sequence[Path], folders: Sequence[Path]
@@ -101,7 +93,7 @@ def check(
 )
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
 @click.option("--rules", "file", type=FILE, help="Rule file; without it the rules of --instrument.")
-@_include_option
+@include_option()
 @pass_invocation
 def classify(
     invocation: Invocation, files: Sequence[Path], file: Path | None, folders: Sequence[Path]
@@ -121,7 +113,7 @@ def classify(
 
 @command("print", "qcbench oca print rules.oca", "qcbench oca print rules.oca -I ../common > expanded.oca")
 @click.argument("file", type=FILE)
-@_include_option
+@include_option()
 @pass_invocation
 def print_(invocation: Invocation, file: Path, folders: Sequence[Path]) -> None:
     """Print a rule file in one form, with its includes and macros carried out."""

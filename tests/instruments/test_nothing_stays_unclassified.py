@@ -13,7 +13,10 @@ from qcbench.oca.expressions import Comparison, Expression, Key, Literal, Patter
 from qcbench.oca.reasoning import Term, alternatives
 from tests.instruments.pipelines import Header, installed_rules
 
-PIPELINES = {"hawki": "hawki", "naco": "naco", "vimos": "vimos", "giraffe": "giraf"}
+PIPELINES = {
+    **{name: name for name in ("hawki", "naco", "uves", "muse", "vimos")},
+    "giraffe": "giraf",
+}
 # by pack, tags of classes that are not for its frames
 ELSEWHERE = {
     # vimos.oca was begun as a copy of that of FORS2, and these two ask for its frames
