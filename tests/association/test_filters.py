@@ -87,7 +87,7 @@ def test_a_site_adds_filters_and_breakpoints_to_a_pack_that_comes_with_qcbench(t
     [
         ("filters: [{why: nothing}]", "a filter needs files, when, or both"),
         ("filters: [{when: 'DPR.TYPE like', why: x}]", "column 14: expected a quoted string"),
-        ("filters: [{files: [a], why: ''}]", "at least 1 character"),
+        ("filters: [{files: [a], why: ''}]", "give a text"),
     ],
 )
 def test_a_wrong_filter_is_named_with_file_and_line(tmp_path: Path, text: str, problem: str) -> None:

@@ -20,15 +20,11 @@ def pack(request: pytest.FixtureRequest) -> InstrumentPack:
     return find_pack(request.param)
 
 
-# of technical frames, which the daily workflow does without
-ONLY_BY_ESOREX = {"hawki_cal_distortion", "hawki_tec_filtchk"}
-
-
 @pytest.mark.parametrize("name", ["hawki", "efosc2"])
 def test_every_recipe_of_calibrations_runs_with_python_alone(name: str) -> None:
     pack = find_pack(name)
     recipes = {action.recipe for action in pack.rules.actions if action.recipe}
-    for recipe in sorted(recipes - ONLY_BY_ESOREX):
+    for recipe in sorted(recipes):
         if pack.instrument.recipes[recipe].science:
             continue
         assert "python" in {choice.engine for choice in pack.instrument.recipes[recipe].engines}

@@ -46,7 +46,7 @@ PACKS = {
     "hawki": Intended(
         pipeline="hawki",
         without_recipe={
-            *("STD", "LINEARITY", "TECH_STD", "TECH_ASTROMETRY", "TECH_FOCUS"),
+            *("STD", "LINEARITY", "DISTORTION", "TECH_STD", "TECH_ASTROMETRY", "TECH_FOCUS", "TECH_FLAT"),
             *("ACQUISITION", "TEST"),
         },
         tags={
