@@ -9,12 +9,11 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 
-from qcbench.blocks.model import LISTED, OBSOLETE, SINGLE
+from qcbench.blocks.model import LISTED, MODES, OBSOLETE, SINGLE
 from qcbench.blocks.names import time_of_name
 from qcbench.core.dates import dfo_date, mjd_of
 from qcbench.store.models import NO_RECIPE
 
-_MODES = ("CALIB", "SCIENCE")
 _OTHER_NAMES = {
     "CREATEABVERSION": "TOOL_VERSION",
     "DFOINSTRUMENT": "INSTRUMENT",
@@ -105,18 +104,18 @@ def _mjd_obs(values: _Values) -> tuple[str, str]:
 
 def _date(values: _Values) -> tuple[str, str]:
     mode, _, date = values.get("BATCH_ID", "").partition("_")
-    if mode in _MODES and date:
+    if mode in MODES and date:
         return date, "BATCH_ID"
     return dfo_date(float(values["MJD-OBS"])).isoformat(), "MJD-OBS, with dates that start at 21:00 UT"
 
 
 def _dpr_catg(values: _Values) -> tuple[str, str]:
     mode = values.get("BATCH_ID", "").partition("_")[0]
-    return (mode, "BATCH_ID") if mode in _MODES else ("CALIB", "nothing says SCIENCE")
+    return (mode, "BATCH_ID") if mode in MODES else ("CALIB", "nothing says SCIENCE")
 
 
 def _batch_id(values: _Values) -> tuple[str, str]:
-    mode = values["DPR_CATG"] if values["DPR_CATG"] in _MODES else "CALIB"
+    mode = values["DPR_CATG"] if values["DPR_CATG"] in MODES else "CALIB"
     return f"{mode}_{values['DATE']}", "DPR_CATG and DATE"
 
 

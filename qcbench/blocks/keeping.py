@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.blocks.log import log_text
+from qcbench.blocks.model import MODES
 from qcbench.blocks.writing import block_of, list_text, print_block
 from qcbench.core.files import write_text
 from qcbench.core.paths import WorkbenchTree, safe_name
 from qcbench.store import ABCalibration, ABInput, AssociationBlock, Store
 from qcbench.store.text_marks import LISTS, TextMark, clear_mark, mark_texts
 
-MODES = ("CALIB", "SCIENCE")
 _BATCH = 200
 # a text by its file; None where there has to be none
 _Texts = dict[Path, str | None]

@@ -30,6 +30,7 @@ from qcbench.association.explaining.grouping import (
 )
 from qcbench.association.intake import OF_NO_INSTRUMENT
 from qcbench.association.waiting import Patience, Waiting, patience_of
+from qcbench.blocks.model import MODES
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import NotFoundError
 from qcbench.instruments import InstrumentPack
@@ -38,7 +39,6 @@ from qcbench.store import ABInput, ArchiveFile, Frame
 from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
-MODES = ("CALIB", "SCIENCE")
 _FEW, _MANY = 3, 500
 _TO_THE_DAY = len("2026-11-19")
 
