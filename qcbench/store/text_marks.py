@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from sqlalchemy import delete, event, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
-from qcbench.store.models import ABCalibration, ABInput, AssociationBlock, Base, Product
+from qcbench.store.models import ABCalibration, ABInput, AssociationBlock, Base, Frame, Product
 
 # the name of the mark of a date's lists
 LISTS = ""
 _Mark = tuple[str, dt.date, str]
+# ids in one query
+_BATCH = 1000
 
 
 class TextMark(Base):
@@ -76,6 +79,7 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
     marks: set[_Mark] = set()
     owners: set[int] = set()
     products: set[int] = set()
+    frames: set[int] = set()
     fresh = set(session.new)
     for item in (*fresh, *session.dirty, *session.deleted):
         if isinstance(item, AssociationBlock):
@@ -84,6 +88,12 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
             owners.add(item.ab_id)
         elif isinstance(item, Product) and item not in fresh and _has_new_name(item):
             products.add(item.id)
+        elif isinstance(item, Frame) and item not in fresh and _is_new(item, "do_catg"):
+            frames.add(item.id)
+    ids = iter(frames)
+    while batch := list(islice(ids, _BATCH)):
+        # also the ABs of other dates, which it is associated with
+        owners |= set(session.scalars(select(ABInput.ab_id).where(ABInput.frame_id.in_(batch))))
     if products:
         users = select(ABCalibration.ab_id).where(ABCalibration.product_id.in_(products))
         makers = select(Product.ab_id).where(Product.id.in_(products), Product.ab_id.is_not(None))
@@ -105,10 +115,11 @@ def _of_block(ab: AssociationBlock, comes_or_goes: bool) -> set[_Mark]:
 
 
 def _has_new_name(product: Product) -> bool:
-    attributes = inspect(product).attrs
-    return any(attributes[name].history.deleted for name in ("pipefile", "final_name", "pro_catg")) or bool(
-        attributes.final_name.history.added
-    )
+    return any(_is_new(product, name) for name in ("pipefile", "final_name", "pro_catg"))
+
+
+def _is_new(row: Base, name: str) -> bool:
+    return bool(inspect(row).attrs[name].history.has_changes())
 
 
 def _of_ids(session: Session, owners: Collection[int]) -> set[_Mark]:

@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qcbench.core.dates import time_of_mjd
@@ -81,6 +81,12 @@ def result_of(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(templates=st.lists(TEMPLATES, min_size=1, max_size=8), seed=st.integers(), n_steps=st.integers(2, 6))
+# the flat of the next date, which the standard is associated with, is classified before or after the standard
+@example(
+    templates=[("FLAT,SKY", NEXT, 1.0, 1, 1, "V"), ("STD", DATE, 1.0, 1, 1, "V")],
+    seed=0,
+    n_steps=2,
+)
 def test_any_order_and_any_number_of_steps_end_with_the_abs_of_one_call(
     bench: Workbench, templates: list[tuple[str, dt.date, float, int, int, str]], seed: int, n_steps: int
 ) -> None:
