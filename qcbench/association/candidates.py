@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from qcbench.instruments import InstrumentPack
-from qcbench.oca import Candidate, CandidatePool, Cascade, Keys, Need, RuleSet, Value, classify
+from qcbench.oca import TYPE_KEYS, Candidate, CandidatePool, Cascade, Keys, Need, RuleSet, Value, classify
 from qcbench.store import ABState, AssociationBlock, Frame, Product
 from qcbench.store.models import NO_RECIPE
 
@@ -28,7 +28,6 @@ SECONDS_PER_DAY = 86400.0
 # how far raw frames are looked for where the rule sets no limit in time
 RAW_REACH_DAYS = 1.0
 _TIERS = {location: tier for tier, group in enumerate((MASTERS, PENDING, {GENERAL})) for location in group}
-_OF_RAW = ("RAW.TYPE", "DO.CATG")
 _BATCH = 500
 
 
@@ -160,7 +159,7 @@ def keys_of_product(rules: RuleSet, header: Keys, given: Keys) -> dict[str, Valu
         What is known of the product whatever its header says, PRO.CATG at least.
     """
     wanted = rules.keys()
-    own = {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in _OF_RAW}
+    own = {key: value for key, value in header.items() if not key.startswith("DPR.") and key not in TYPE_KEYS}
     own |= given
     keys: dict[str, Value] = {key: header[key] for key in wanted if key in header and key != "DO.CATG"}
     keys |= {key: own[key] for key in wanted if key in own}

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 _MARKS = {"error": "✕", "warning": "▲", "note": "·"}
-_CATEGORIES = ("RAW.TYPE", "DO.CATG")
 # what tells a person why no rule knows a file
 _TELLING = ("INSTRUME", "DPR.CATG", "DPR.TYPE", "DPR.TECH", "PRO.CATG")
 
@@ -212,8 +211,8 @@ def _read(paths: Sequence[Path]) -> tuple[dict[Path, Keys], list[FrameError]]:
 def _classified_answer(
     rules: RuleSet, frames: Mapping[Path, Keys], unreadable: Sequence[FrameError]
 ) -> Answer:
+    from qcbench.oca import TYPE_KEYS, group
     from qcbench.oca import classify as classify_keys
-    from qcbench.oca import group
 
     names = list(frames)
     found = [classify_keys(rules, frames[name]) for name in names]
@@ -224,21 +223,21 @@ def _classified_answer(
     rows = [
         {
             "file": names[index],
-            **{key: item.assigned.get(key) for key in _CATEGORIES},
+            **{key: item.assigned.get(key) for key in TYPE_KEYS},
             "more": ", ".join(
-                f"{key}={value}" for key, value in item.assigned.items() if key not in _CATEGORIES
+                f"{key}={value}" for key, value in item.assigned.items() if key not in TYPE_KEYS
             ),
             "groups": memberships[index],
             "assigned": item.assigned,
             "fired": [f"{rule.file}:{rule.line}" for rule in item.rules],
         }
         for index, item in enumerate(found)
-        if _has_type(item.assigned)
+        if item.has_type
     ]
     unknown = [
         {"file": names[index], **{key: frames[names[index]].get(key) for key in _TELLING}}
         for index, item in enumerate(found)
-        if not _has_type(item.assigned)
+        if not item.has_type
     ]
     wrong = [{"file": err.path, "reason": err.problem, "remedy": err.remedy} for err in unreadable]
     groups = list(_group_rows(rules, grouping, names))
@@ -249,7 +248,7 @@ def _classified_answer(
             f"{count(len(names) + len(wrong), 'file')}: {counted}; {count(len(grouping.groups), 'group')}",
         ),
         tables=(
-            Table("files", rows, ("file", *_CATEGORIES, "more", "groups"), "No file was classified."),
+            Table("files", rows, ("file", *TYPE_KEYS, "more", "groups"), "No file was classified."),
             Table(
                 "groups", groups, ("action", "recipe", "files", "first", "by", "state"), "There is no group."
             ),
@@ -259,11 +258,6 @@ def _classified_answer(
         facts={"rules": rules.source, "counts": {**numbers, "groups": len(grouping.groups)}},
         next=_advice(rules, numbers),
     )
-
-
-def _has_type(assigned: Mapping[str, object]) -> bool:
-    """Tell whether a file got one of the categories by which rules know it; other keys alone don't make a type."""
-    return any(key in assigned for key in _CATEGORIES)
 
 
 def _group_rows(rules: RuleSet, grouping: Grouping, names: Sequence[Path]) -> Iterator[Row]:

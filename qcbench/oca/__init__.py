@@ -3,7 +3,7 @@
 from qcbench.oca.candidates import Candidate, CandidatePool, Match
 from qcbench.oca.cascade import Cascade, Need, cascade_of, product_keys
 from qcbench.oca.check import Finding, check_rules
-from qcbench.oca.classification import Classification, Classifier
+from qcbench.oca.classification import TYPE_KEYS, Classification, Classifier
 from qcbench.oca.evaluate import ConditionResult, classify, explain, matches, preferred
 from qcbench.oca.expressions import Expression
 from qcbench.oca.grouping import Group, Grouping, group
@@ -15,6 +15,7 @@ from qcbench.oca.validity import Validity, Window, validity_of
 from qcbench.oca.values import Keys, Value
 
 __all__ = [
+    "TYPE_KEYS",
     "Action",
     "Association",
     "Candidate",

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from qcbench.oca.asking import named_text
 from qcbench.oca.categories import Categories
+from qcbench.oca.classification import TYPE_KEYS
 from qcbench.oca.expressions import LAST_FRAME_PREFIX, Expression, Key
 from qcbench.oca.findings import Finding, conditions_of, finding, name_of, written
 from qcbench.oca.reasoning import Alternative, Term, alternatives
@@ -17,7 +18,6 @@ from qcbench.oca.tagging import CATEGORY_KEYS
 
 # what terms ask of one key of categories
 _Asked: TypeAlias = tuple[Key, tuple[Term, ...]]
-_ASSIGNED = ("DO.CATG", "RAW.TYPE")
 
 
 def check_categories(rules: RuleSet, static: Collection[str]) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def _classifiers(rules: RuleSet, categories: Categories) -> Iterator[Finding]:
 
         def can_be(asked: _Asked, number: int = number) -> bool:
             key, terms = asked
-            return key.header_name not in _ASSIGNED or categories.can_be_before(number, key, terms)
+            return key.header_name not in TYPE_KEYS or categories.can_be_before(number, key, terms)
 
         wrong, never = _wrong(rule.condition, can_be)
         if wrong:
@@ -123,6 +123,6 @@ def _pairs(terms: Alternative) -> Iterator[tuple[tuple[str, str], tuple[str, str
     """Give the pairs of RAW.TYPE and DO.CATG that one frame has to have: a bare pair, and one of the last frame."""
     asked = {own[0].name: named_text(own[1]) for own in _asked(terms)}
     for prefix in ("", LAST_FRAME_PREFIX):
-        do_catg, raw_type = (asked.get(prefix + key) for key in _ASSIGNED)
+        raw_type, do_catg = (asked.get(prefix + key) for key in TYPE_KEYS)
         if do_catg and raw_type:
             yield ("DO.CATG", do_catg), ("RAW.TYPE", raw_type)

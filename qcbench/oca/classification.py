@@ -11,6 +11,9 @@ from qcbench.oca.values import Evaluator, Keys, Value
 
 _REMEMBERED = 4096
 
+# the categories by which rules know a raw file
+TYPE_KEYS = ("RAW.TYPE", "DO.CATG")
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -48,6 +51,11 @@ class Classification:
     assigned: dict[str, Value]
     fired: tuple[Fired, ...]
     rules: tuple[Classifier, ...] = ()
+
+    @property
+    def has_type(self) -> bool:
+        """The file got one of the categories by which rules know it; other keys alone don't make a type."""
+        return any(key in self.assigned for key in TYPE_KEYS)
 
 
 class ClassifierProgram:

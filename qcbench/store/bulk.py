@@ -53,13 +53,18 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str, prepare: _Prepare | No
     return prepared
 
 
+def insert_into(dialect: Dialect, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Return an insertion that can say what is done with a row that is there already."""
+    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    return insert(model)
+
+
 @lru_cache(maxsize=16)
 def _statement(
     dialect: Dialect, model: type[Base], key: str, names: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...] | None, dict[str, _Prepare]]:
     """Return the statement, the order of its values (None: by name), and what prepares those that need it."""
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    statement = insert(model).values(dict.fromkeys(names))
+    statement = insert_into(dialect, model).values(dict.fromkeys(names))
     changed = {name: statement.excluded[name] for name in names if name != key}
     compiled = statement.on_conflict_do_update(index_elements=[key], set_=changed).compile(dialect=dialect)
     prepared: dict[str, _Prepare] = {}

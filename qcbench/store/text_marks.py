@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 from sqlalchemy import delete, event, inspect, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
+from qcbench.store.bulk import insert_into
 from qcbench.store.models import ABCalibration, ABInput, AssociationBlock, Base, Frame, Product
 
 # the name of the mark of a date's lists
@@ -42,8 +42,7 @@ def mark_texts(session: Session, marks: Iterable[_Mark]) -> None:
     if not rows:
         return
     connection = session.connection()
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(TextMark)
+    statement = insert_into(connection.dialect, TextMark)
     # whoever writes the text at this moment sees by the number that it is not the latest
     again = statement.on_conflict_do_update(
         index_elements=["instrument", "dfo_date", "name"], set_={"changes": TextMark.changes + 1}
