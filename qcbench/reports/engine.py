@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +28,36 @@ from qcbench.reports.zygote import zygote
 ENGINE = "qcbench"
 START_ATTEMPTS = 3
 START_TIMEOUT_S = 60
+# so long a kernel may owe a message: ipykernel loses one, seldom, and nothing would ever follow
+SILENCE_S = 30
 # No history and no start-up files of the user: a report depends on nothing but the workbench.
 _KERNEL_OPTIONS = ("--HistoryManager.enabled=False",)
 
 
-class KernelStartError(ReportError):
-    """The kernel of a report did not start."""
+class KernelLostError(ReportError):
+    """The kernel of a report did not start, or lost a message."""
+
+
+class _Client(PapermillNotebookClient):
+    """Notes since when the kernel owes a message: not while a cell runs, which may take its time."""
+
+    owing_since: float | None = None
+    was_silent = False
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Take a message of a cell: it runs, or it has ended and only the reply is left to come."""
+        busy = msg["msg_type"] != "status" or msg["content"]["execution_state"] == "busy"
+        self.owing_since = None if busy else time.monotonic()
+        return super().process_message(msg, cell, cell_index)
+
+    def owes(self, **_cell: object) -> None:
+        """Note that from now on the kernel owes a message: that a cell runs, or the reply to what follows."""
+        self.owing_since = time.monotonic()
+
+    @property
+    def is_silent(self) -> bool:
+        """The kernel has owed a message for too long."""
+        return self.owing_since is not None and time.monotonic() - self.owing_since > SILENCE_S
 
 
 class _OwnKernelEngine(Engine):
@@ -42,22 +67,28 @@ class _OwnKernelEngine(Engine):
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, *, folder: Path, timeout: int, **_unused: Any
     ) -> Any:
-        client = PapermillNotebookClient(
+        client = _Client(
             nb_man,
             kernel_name=kernel_name,
             timeout=timeout,
             startup_timeout=START_TIMEOUT_S,
             extra_arguments=list(_KERNEL_OPTIONS),
             shutdown_kernel="immediate",
+            # what a cell displayed is never left out of a report in silence
+            iopub_timeout=SILENCE_S,
+            raise_on_iopub_timeout=True,
         )
+        client.on_cell_execute = client.on_cell_executed = client.owes
         client.km = _kernel_manager(client, folder)
         environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
         try:
             return client.execute(cleanup_kc=True, cwd=str(folder), env=environment)
         except (RuntimeError, ReportError) as err:
+            if client.was_silent:
+                raise KernelLostError(f"the kernel was silent for {SILENCE_S} s") from err
             if _was_started(nb_man.nb):
                 raise
-            raise KernelStartError(f"the kernel did not start: {err}") from err
+            raise KernelLostError(f"the kernel did not start: {err}") from err
 
 
 def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: int) -> Mapping[str, Any]:
@@ -79,8 +110,8 @@ def execute(template: Path, parameters: Mapping[str, str | bool], timeout_s: int
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             return _run(template, parameters, timeout_s)
-        except KernelStartError as err:
-            get_logger().warning("a kernel did not start", attempt=attempt, reason=str(err))
+        except KernelLostError as err:
+            get_logger().warning("a kernel was lost", attempt=attempt, reason=str(err))
             last = err
     raise ReportError(f"{template.name}: {last} ({START_ATTEMPTS} attempts). Call again") from last
 
@@ -107,20 +138,24 @@ def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: int) -
     return dict(content)
 
 
-def _kernel_manager(client: PapermillNotebookClient, folder: Path) -> Any:
+def _kernel_manager(client: _Client, folder: Path) -> Any:
     manager = client.create_kernel_manager()
     manager.transport = "ipc"
     manager.ip = str(folder / "k")
     manager.connection_file = str(folder / "kernel.json")
-    manager.provisioner = _WarmKernel(manager)
+    manager.provisioner = _WarmKernel(manager, client)
     return manager
 
 
 class _WarmKernel:
-    """What a kernel manager asks of a kernel's process (its provisioner), for a fork of the zygote."""
+    """What a kernel manager asks of a kernel's process (its provisioner), for a fork of the zygote.
 
-    def __init__(self, manager: Any):
+    A kernel that lives but is silent counts as dead.
+    """
+
+    def __init__(self, manager: Any, client: _Client):
         self._manager = manager
+        self._client = client
         self._pid: int | None = None
 
     @property
@@ -144,6 +179,10 @@ class _WarmKernel:
             os.kill(self._pid or 0, 0)
         except ProcessLookupError:
             return 0
+        if self._client.is_silent:
+            self._client.was_silent = True
+            await self.kill()
+            return -signal.SIGKILL
         return None
 
     async def wait(self) -> int:

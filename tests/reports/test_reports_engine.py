@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from qcbench.core.errors import ReportError
+from qcbench.reports import engine
 from qcbench.reports.engine import START_ATTEMPTS
 from qcbench.reports.execute import run_notebook
 from qcbench.reports.zygote import Zygote, zygote
@@ -108,6 +109,60 @@ def test_a_start_that_always_fails_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Zygote, "fork", fork)
     with pytest.raises(ReportError, match=r"no kernel at all \(3 attempts\)"):
         run_notebook(template(tmp_path, "1"), {})
+
+
+@pytest.fixture
+def pids(monkeypatch):
+    """The kernels that were started; silence is noticed after a second."""
+    real, found = Zygote.fork, []
+
+    def fork(self, *arguments):
+        found.append(real(self, *arguments))
+        return found[-1]
+
+    monkeypatch.setattr(Zygote, "fork", fork)
+    monkeypatch.setattr(engine, "SILENCE_S", 1)
+    return found
+
+
+@pytest.mark.parametrize("hook", ["on_cell_execute", "on_cell_complete"])
+def test_a_kernel_that_gets_a_cell_and_says_nothing_is_replaced(tmp_path, monkeypatch, pids, hook):
+    """It is stopped before it gets the cell, or just after, so that it lives and never answers."""
+    real = engine._Client.execute
+
+    def execute(self, **options):
+        told = getattr(self, hook) or (lambda **_: None)
+
+        def stop(**cell):
+            told(**cell)
+            if len(pids) == 1:
+                os.kill(pids[0], signal.SIGSTOP)
+
+        setattr(self, hook, stop)
+        return real(self, **options)
+
+    monkeypatch.setattr(engine._Client, "execute", execute)
+    found = run_notebook(template(tmp_path, "1", "6 * 7"), {})
+    assert "'text/plain': '42'" in str(found.content)
+    assert len(pids) == 2
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_kernels_that_are_all_silent_are_an_error(tmp_path, monkeypatch, pids):
+    def stop(client, **_cell):
+        os.kill(pids[-1], signal.SIGSTOP)
+        client.owing_since = 0.0
+
+    monkeypatch.setattr(engine._Client, "owes", stop)
+    with pytest.raises(ReportError, match=r"silent for 1 s \(3 attempts\). Call again"):
+        run_notebook(template(tmp_path, "1"), {})
+    assert len(pids) == START_ATTEMPTS
+
+
+def test_a_cell_that_displays_nothing_for_long_is_not_taken_as_silent(tmp_path, pids):
+    found = run_notebook(template(tmp_path, "import time\ntime.sleep(4)\n'done'"), {})
+    assert "done" in found.text
+    assert len(pids) == 1
 
 
 def test_a_warm_process_that_was_killed_is_replaced(tmp_path):
