@@ -80,6 +80,8 @@ class ProcessingSection(_Section):
     engine: Literal["auto", "esorex", "python"] = "auto"
     workers: int = Field(default=0, ge=0, description="0: one for each core")
     timeout_s: float = Field(default=1800.0, gt=0)
+    memory_mb: float = Field(default=4096.0, ge=0, description="of one recipe; 0: no limit")
+    disk_mb: float = Field(default=20_000.0, ge=0, description="of one recipe; 0: no limit")
     min_free_mb: float = Field(default=500.0, ge=0)
     template_timeout_min: float = Field(default=60.0, ge=0)
     keep_raw: bool = True
@@ -268,7 +270,10 @@ start_hour = 21
 engine = "auto"
 # 0: one worker for each core.
 workers = 0
+# What one recipe may take before it is ended: seconds, and MiB of memory and of disk (0: no limit).
 timeout_s = 1800
+memory_mb = 4096
+disk_mb = 20000
 min_free_mb = 500
 # A template that is not complete after this time is not waited for any longer.
 template_timeout_min = 60

@@ -42,7 +42,7 @@ class EngineChoice(_Model):
 
 
 class RecipeConfig(_Model):
-    """The engines that can run a recipe, in the order of preference, and its time limit (s).
+    """The engines that can run a recipe, in the order of preference, and what it may take.
 
     A recipe of science alone (`science`) is named in science ABs, which the daily workflow does not process.
     """
@@ -51,6 +51,10 @@ class RecipeConfig(_Model):
     """Who can run the recipe, best first: the first one that is installed and can take the frames does."""
     timeout_s: float | None = Field(default=None, gt=0)
     """Seconds after which the recipe is ended; without it that of the settings."""
+    memory_mb: float | None = Field(default=None, ge=0)
+    """MiB of memory, with all its children, above which the recipe is ended; without it that of the settings."""
+    disk_mb: float | None = Field(default=None, ge=0)
+    """MiB in its working folder above which the recipe is ended; without it that of the settings."""
     science: bool = False
     """A recipe of science alone: named in science ABs, which the daily workflow does not process."""
 

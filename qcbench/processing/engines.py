@@ -5,22 +5,15 @@ A site adds an engine of its own through the entry-point group ``qcbench.engines
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 from qcbench.core.errors import RecipeError
-from qcbench.core.locks import identity_of, is_alive
 from qcbench.instruments import EngineChoice, InstrumentPack
-
-RUNNING = "recipe.pid"
+from qcbench.processing.running import Limits
 
 
 @dataclass(frozen=True)
@@ -33,8 +26,8 @@ class RecipeJob:
         Files with their tags.
     work_dir : Path
         Private working directory; `output_dir` is a folder inside it.
-    timeout_s : float
-        Seconds after which the recipe is killed.
+    limits : Limits
+        What it may take.
     """
 
     ab_name: str
@@ -45,17 +38,21 @@ class RecipeJob:
     work_dir: Path
     output_dir: Path
     log: Path
-    timeout_s: float
+    limits: Limits
 
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """What came of a call: products with their PRO.CATG, or the reason why there are none, in words."""
+    """What came of a call: products with their PRO.CATG, or the reason why there are none, in words.
+
+    `peak_mb` is the most memory (MiB) that it had.
+    """
 
     exit_code: int
     reason: str | None
     products: tuple[tuple[Path, str], ...]
     seconds: float
+    peak_mb: float = 0.0
 
 
 class Engine(Protocol):
@@ -126,61 +123,3 @@ def _problem(choice: EngineChoice, engines: Mapping[str, Engine], *, wanted: str
     if naxis < choice.min_naxis:
         return f"the frames have {naxis} pixels a side, {choice.min_naxis} are needed ({choice.why})"
     return engines[choice.engine].problem(choice.recipe)
-
-
-def run_process(
-    command: Sequence[str], *, cwd: Path, log: Path, timeout_s: float, env: Mapping[str, str]
-) -> tuple[int | None, float]:
-    """Run a command with its output in a log; kill it and its children at the time limit.
-
-    Returns
-    -------
-    tuple
-        Exit code (negative: killed by that signal; None: by the time limit), and seconds.
-    """
-    start = time.monotonic()
-    running = cwd / RUNNING
-    with log.open("wb") as stream, subprocess.Popen(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-        env={**os.environ, **env}, start_new_session=True,
-    ) as process:  # fmt: skip
-        try:
-            running.write_text(identity_of(process.pid))
-            code: int | None = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            _kill_group(process.pid)
-    return code, time.monotonic() - start
-
-
-def end_abandoned(work_dir: Path) -> None:
-    """Kill the recipe that still runs in a working directory whose owner was killed, with its children."""
-    running = work_dir / RUNNING
-    identity = running.read_text() if running.is_file() else ""
-    if identity and is_alive(identity):
-        _kill_group(int(identity.split(":")[1]))
-
-
-def _kill_group(pid: int) -> None:
-    """Kill what is left of a process group: also children of a recipe that ended."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def describe_exit(code: int | None, timeout_s: float, detail: str) -> str | None:
-    """Return the reason of a failure in words; None for exit code 0."""
-    if code == 0:
-        return None
-    if code is None:
-        return f"the recipe ran longer than {timeout_s:g} s and was killed"
-    if code < 0:
-        return f"the recipe crashed ({_signal_name(-code)})"
-    return f"the recipe ended with code {code}" + (f": {detail}" if detail else "")

@@ -13,12 +13,38 @@ from functools import cache
 from pathlib import Path
 
 from qcbench.core.files import make_folder, write_text
-from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, run_process
+from qcbench.processing.engines import RecipeJob, RecipeResult
+from qcbench.processing.running import describe_end, run_process
 
 # "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
 _TRAIL = re.compile(r"\[1/\d+\] '(?P<text>.*?)' \(\d+\) at ")
 _ERROR = re.compile(r"\[ ERROR \] \S+: (?P<text>.+)")
 MAX_REASON = 300
+_MOST_OF_LOG = 2**20
+# What CPL says of its error codes (CPL 7.2.3, cpl_error_get_message_default); 255 is EsoRex itself
+_MEANINGS = {
+    1: "unspecified error",
+    2: "the actual error was lost",
+    5: "file read or write error",
+    6: "bad file format",
+    7: "file already open",
+    8: "file can't be created",
+    9: "file not found",
+    10: "data not found",
+    11: "access beyond boundaries",
+    12: "null input",
+    13: "input data do not match",
+    14: "illegal input",
+    15: "illegal output",
+    16: "unsupported mode",
+    17: "singular matrix",
+    18: "division by zero",
+    19: "type mismatch",
+    20: "invalid type",
+    21: "the iteration did not converge",
+    22: "no world coordinates",
+    255: "EsoRex refused its options",
+}
 _PLUGIN_PARENTS = (
     "/usr/lib/*/cpl/plugins/*",
     "/usr/lib*/esopipes-plugins/*",
@@ -52,12 +78,12 @@ class EsorexEngine:
             *(f"--{name}={_text(value)}" for name, value in job.parameters.items()),
             "input.sof",
         ]
-        code, seconds = run_process(
-            command, cwd=job.work_dir, log=job.log, timeout_s=job.timeout_s, env={"OMP_NUM_THREADS": "1"}
+        ended = run_process(
+            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
         )
-        reason = describe_exit(code, job.timeout_s, root_cause(job.log))
+        reason = describe_end(ended, _cause(ended.code, job.log))
         products = () if reason else read_products(job.work_dir / "products.json", job.output_dir)
-        return RecipeResult(-1 if code is None else code, reason, products, seconds)
+        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
 
 
 def _linked(job: RecipeJob, path: Path) -> str:
@@ -90,9 +116,17 @@ def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:
     return tuple((folder / Path(item["name"]).name, str(item["category"])) for item in items)
 
 
+def _cause(code: int, log: Path) -> str:
+    """Return the root cause of a failure, else what its exit code means."""
+    return root_cause(log) or _MEANINGS.get(code, "")
+
+
 def root_cause(log: Path) -> str:
     """Return the text of the first entry of a CPL error trail in a log, else its last error line, or last line."""
-    text = log.read_text(errors="replace")
+    with log.open("rb") as stream:
+        # of a log that a recipe filled without end
+        stream.seek(max(0, log.stat().st_size - _MOST_OF_LOG))
+        text = stream.read(_MOST_OF_LOG).decode(errors="replace")
     if found := _TRAIL.search(text):
         return found["text"]
     lines = _ERROR.findall(text) or text.split("\n")

@@ -36,15 +36,16 @@ from qcbench.core.files import (
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import check_frame, read_header
+from qcbench.instruments import RecipeConfig
 from qcbench.processing.engines import (
     Engine,
     RecipeJob,
     RecipeResult,
     choose_engine,
-    end_abandoned,
     load_engines,
 )
 from qcbench.processing.products import keep, positions, tell
+from qcbench.processing.running import Limits, end_abandoned
 from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Product, advance
 from qcbench.workbench import Workbench
 
@@ -225,7 +226,6 @@ def _process(
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    timeout = pack.instrument.recipes[ab.recipe].timeout_s or bench.settings.processing.timeout_s
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,
@@ -235,7 +235,7 @@ def _process(
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
         log=work / "recipe.log",
-        timeout_s=timeout,
+        limits=_limits(bench, pack.instrument.recipes[ab.recipe]),
     )
     result = engine.run(job)
     log = _log_of(bench, ab)
@@ -244,6 +244,16 @@ def _process(
     if reason:
         return _failed(bench, ab, reason, engine.name, result.seconds)
     return _succeeded(bench, ab, engine.name, passed_over, result, log)
+
+
+def _limits(bench: Workbench, recipe: RecipeConfig) -> Limits:
+    """Return what a recipe may take: as its pack says, else as the settings say."""
+    settings = bench.settings.processing
+    return Limits(
+        timeout_s=recipe.timeout_s or settings.timeout_s,
+        memory_mb=settings.memory_mb if recipe.memory_mb is None else recipe.memory_mb,
+        disk_mb=settings.disk_mb if recipe.disk_mb is None else recipe.disk_mb,
+    )
 
 
 def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:

@@ -6,8 +6,9 @@ import json
 import sys
 
 from qcbench.core.files import write_text
-from qcbench.processing.engines import RecipeJob, RecipeResult, describe_exit, run_process
+from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.esorex import read_products, root_cause
+from qcbench.processing.running import describe_end, run_process
 
 RUNNER = "qcbench.recipes"
 
@@ -33,9 +34,9 @@ class PythonEngine:
         }
         file = write_text(job.work_dir / "job.json", json.dumps(described, indent=1))
         command = [sys.executable, "-m", RUNNER, "run", str(file)]
-        code, seconds = run_process(
-            command, cwd=job.work_dir, log=job.log, timeout_s=job.timeout_s, env={"OMP_NUM_THREADS": "1"}
+        ended = run_process(
+            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
         )
-        reason = describe_exit(code, job.timeout_s, root_cause(job.log))
+        reason = describe_end(ended, root_cause(job.log))
         products = () if reason else read_products(job.output_dir / "products.json", job.output_dir)
-        return RecipeResult(-1 if code is None else code, reason, products, seconds)
+        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)

@@ -269,13 +269,13 @@ def test_a_recipe_whose_owner_was_killed_is_ended(tmp_path):
         "from pathlib import Path\n"
         "from qcbench.workbench import open_workbench\n"
         "from qcbench.processing import process_ab\n"
-        "from qcbench.processing.engines import run_process\n"
+        "from qcbench.processing.running import Limits, run_process\n"
         "class Slow:\n"
         "    name = 'python'\n"
         "    def problem(self, recipe): return None\n"
         "    def run(self, job):\n"
         "        print('running', flush=True)\n"
-        "        run_process(['sleep', '300'], cwd=job.work_dir, log=job.log, timeout_s=600, env={})\n"
+        "        run_process(['sleep', '300'], cwd=job.work_dir, log=job.log, limits=Limits(600), env={})\n"
         "process_ab(open_workbench(Path(sys.argv[1]), os.environ), sys.argv[2], engines={'python': Slow()})\n"
     )
     owner = subprocess.Popen(

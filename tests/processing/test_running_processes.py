@@ -2,54 +2,109 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from qcbench.processing.engines import describe_exit, run_process
 from qcbench.processing.esorex import read_products, root_cause
+from qcbench.processing.running import Ended, Limits, describe_end, run_process
 
 
-def run(tmp_path: Path, script: str, timeout_s: float = 20.0) -> tuple[int | None, float, str]:
+def run(tmp_path: Path, script: str, timeout_s: float = 20.0, **limits: float) -> tuple[Ended, str]:
+    """Run a script of the shell; what it leaves behind is killed."""
     log = tmp_path / "log"
-    code, seconds = run_process(["sh", "-c", script], cwd=tmp_path, log=log, timeout_s=timeout_s, env={})
-    return code, seconds, log.read_text()
+    allowed = Limits(timeout_s, **limits)
+    ended = run_process(["sh", "-c", script], cwd=tmp_path, log=log, limits=allowed, env={"HERE": "1"})
+    return ended, log.read_text()
+
+
+def reason(ended: Ended, detail: str = "") -> str:
+    return describe_end(ended, detail) or ""
 
 
 def test_output_and_errors_are_in_the_log(tmp_path):
-    code, _, log = run(tmp_path, "echo out; echo err >&2")
-    assert code == 0
-    assert log.splitlines() == ["out", "err"]
-    assert describe_exit(code, 20.0, "") is None
+    ended, log = run(tmp_path, "echo out $HERE; echo err >&2")
+    assert (ended.code, reason(ended)) == (0, "")
+    assert log.splitlines() == ["out 1", "err"]
 
 
 def test_an_exit_code_becomes_a_reason(tmp_path):
-    code, _, _ = run(tmp_path, "exit 10")
-    assert (
-        describe_exit(code, 20.0, "Missing FITS card") == "the recipe ended with code 10: Missing FITS card"
-    )
+    ended, _ = run(tmp_path, "exit 10")
+    assert reason(ended, "Missing FITS card") == "the recipe ended with code 10: Missing FITS card"
 
 
 @pytest.mark.parametrize("name", ["SEGV", "ABRT"])
 def test_a_crash_names_its_signal(tmp_path, name):
-    code, _, _ = run(tmp_path, f"kill -{name} $$")
-    assert describe_exit(code, 20.0, "") == f"the recipe crashed (SIG{name})"
+    ended, _ = run(tmp_path, f"kill -{name} $$")
+    assert reason(ended) == f"the recipe crashed (SIG{name})"
 
 
-def test_a_recipe_that_hangs_is_killed_at_its_limit_with_its_children(tmp_path):
-    code, seconds, log = run(tmp_path, "sleep 300 & echo $!; sleep 300", timeout_s=0.5)
-    assert code is None
-    assert seconds < 20
-    assert describe_exit(code, 0.5, "") == "the recipe ran longer than 0.5 s and was killed"
+def test_a_recipe_that_the_system_killed_may_have_run_out_of_memory(tmp_path):
+    ended, _ = run(tmp_path, "kill -KILL $$")
+    assert "perhaps because memory ran out: it had" in reason(ended)
+    assert ended.peak_mb > 0
+
+
+def test_a_recipe_that_hangs_is_ended_at_its_limit_with_its_children(tmp_path):
+    ended, log = run(tmp_path, "sleep 300 & echo $!; sleep 300", timeout_s=0.5)
+    assert ended.seconds < 20
+    assert reason(ended) == "the recipe was ended: it ran longer than 0.5 s"
     assert_gone(int(log))
 
 
 def test_children_of_a_recipe_that_ended_do_not_live_on(tmp_path):
-    code, _, log = run(tmp_path, "sleep 300 & echo $!")
-    assert code == 0
+    ended, log = run(tmp_path, "sleep 300 & echo $!")
+    assert ended.code == 0
     assert_gone(int(log))
+
+
+@pytest.mark.parametrize("after", ["", "; sleep 300"])
+def test_children_that_left_the_group_do_not_live_on(tmp_path, after):
+    """A daemon has a session of its own, and another working directory."""
+    ended, log = run(tmp_path, f"cd /; setsid sh -c 'echo $$; exec sleep 300' & sleep 1{after}", timeout_s=3)
+    assert ended.seconds < 20
+    assert_gone(int(log))
+
+
+def test_memory_is_limited_with_that_of_the_children(tmp_path):
+    hungry = f"{sys.executable} -c 'import time; held = bytearray(120 << 20); time.sleep(60)'"
+    ended, _ = run(tmp_path, f"{hungry} & {hungry}", memory_mb=200.0)
+    assert ended.seconds < 20
+    assert re.fullmatch(
+        r"the recipe was ended: it took \d+ MiB of memory, more than the 200 that it may", reason(ended)
+    )
+    assert ended.peak_mb > 200
+
+
+def test_what_a_recipe_may_write_is_limited_also_in_subfolders_and_in_its_log(tmp_path):
+    for script in ("mkdir -p a/b; dd if=/dev/zero of=a/b/c bs=1M count=30; sleep 60", "yes"):
+        ended, _ = run(tmp_path, script, disk_mb=20.0)
+        assert ended.seconds < 20
+        assert re.fullmatch(
+            r"the recipe was ended: it wrote \d+ MiB, more than the 20 that it may", reason(ended)
+        )
+
+
+def test_a_file_with_holes_counts_as_what_it_takes(tmp_path):
+    ended, _ = run(tmp_path, "truncate -s 1G hole; sleep 1", disk_mb=20.0)
+    assert reason(ended) == ""
+
+
+def test_without_limits_nothing_but_the_time_is_limited(tmp_path):
+    ended, _ = run(tmp_path, "dd if=/dev/zero of=c bs=1M count=30; sleep 1")
+    assert reason(ended) == ""
+
+
+def test_the_end_of_a_process_is_noticed_where_the_system_does_not_tell_it(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    ended, log = run(tmp_path, "sleep 0.3; echo done; exit 3")
+    assert (ended.code, log) == (3, "done\n")
+    assert reason(run(tmp_path, "sleep 300", timeout_s=0.5)[0]).endswith("longer than 0.5 s")
 
 
 def assert_gone(pid: int) -> None:
@@ -82,6 +137,12 @@ def test_a_log_without_any_error_line_gives_its_last_line(tmp_path):
     assert root_cause(log) == "ValueError: no such thing"
     log.write_bytes(b"")
     assert root_cause(log) == ""
+
+
+def test_of_an_endless_log_the_end_is_read(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("noise\n" * 400_000 + "[ ERROR ] r: [1/1] 'No space' (5) at f:x.c:1\n")
+    assert root_cause(log) == "No space"
 
 
 def test_listed_products_stay_inside_their_folder(tmp_path):
