@@ -10,9 +10,10 @@ from collections.abc import Collection
 from itertools import groupby
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from qcbench.core.errors import NotFoundError
+from qcbench.provenance import uses
 from qcbench.store import ABCalibration, ABState, AssociationBlock, Event, Product, advance, record_event
 from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
@@ -30,16 +31,15 @@ def impact(bench: Workbench, ab_name: str) -> list[str]:
         There is no such AB.
     """
     with bench.store.read() as session:
-        start = session.scalar(select(AssociationBlock.id).where(AssociationBlock.name == ab_name))
+        start = session.scalar(
+            select(AssociationBlock)
+            .where(AssociationBlock.name == ab_name)
+            .options(selectinload(AssociationBlock.products))
+        )
         if start is None:
             raise unknown_ab(ab_name)
-        found: dict[int, tuple[float, str]] = {}
-        level = {start}
-        while level:
-            users = _users_of(session, level)
-            level = users.keys() - found.keys() - {start}
-            found |= {key: users[key] for key in level}
-    return [name for _, name in sorted(found.values())]
+        users = [use.ab for use in uses(session, start.products)]
+    return [ab.name for ab in sorted(users, key=lambda ab: (ab.mjd_obs, ab.name))]
 
 
 def unknown_ab(ab_name: str) -> NotFoundError:
@@ -49,7 +49,7 @@ def unknown_ab(ab_name: str) -> NotFoundError:
 
 def withdraw(session: Session, rejected: AssociationBlock) -> None:
     """Take the products of a rejected AB from the ABs that wait; those that used them are warned of and reviewed."""
-    uses = session.scalars(
+    used = session.scalars(
         select(ABCalibration)
         .join(ABCalibration.product)
         .where(Product.ab_id == rejected.id)
@@ -59,7 +59,7 @@ def withdraw(session: Session, rejected: AssociationBlock) -> None:
         .order_by(ABCalibration.ab_id, ABCalibration.position)
         .with_for_update()
     ).all()
-    for _, group in groupby(uses, key=lambda use: use.ab_id):
+    for _, group in groupby(used, key=lambda use: use.ab_id):
         own = list(group)
         if ABState(own[0].ab.state) in WAITING_STATES:
             _take_away(session, own, rejected)
@@ -116,17 +116,6 @@ def _warn(session: Session, use: ABCalibration, rejected: AssociationBlock) -> N
     if user.state == ABState.CERTIFIED:
         user.review = "manual"
         advance(session, user, ABState.SCORED, TOOL, f"to be reviewed again: {what}", level="warning")
-
-
-def _users_of(session: Session, level: Collection[int]) -> dict[int, tuple[float, str]]:
-    """Return, for ABs that use products of some ABs, time and name by id."""
-    rows = session.execute(
-        select(AssociationBlock.id, AssociationBlock.mjd_obs, AssociationBlock.name)
-        .join(ABCalibration, ABCalibration.ab_id == AssociationBlock.id)
-        .join(Product, ABCalibration.product_id == Product.id)
-        .where(Product.ab_id.in_(level), ABCalibration.role == "MCALIB")
-    )
-    return {key: (mjd, name) for key, mjd, name in rows}
 
 
 def _take_away(session: Session, uses: list[ABCalibration], rejected: AssociationBlock) -> None:

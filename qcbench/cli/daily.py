@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,7 +16,10 @@ from qcbench.cli.advice import advice
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Table, count, score_text
-from qcbench.cli.parameters import ab_option, date_option, known_ab, mode_option
+from qcbench.cli.parameters import RecipeParameter, ab_option, date_option, known_ab, mode_option
+
+if TYPE_CHECKING:
+    from qcbench.instruments import Scalar
 
 _ALWAYS_SHOWN = ("created", "associated", "incomplete", "waiting", "unclassified", "unsupported")
 _MARKS = {0: "✓", 1: "✕", None: "–"}
@@ -198,11 +201,25 @@ def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
     )
 
 
-@command("process-ab", "qcbench process-ab -a HAWKI.2026-11-19T10:31:05.120_tpl")
+@command(
+    "process-ab",
+    "qcbench process-ab -a HAWKI.2026-11-19T10:31:05.120_tpl",
+    "qcbench process-ab -a HAWKI.2026-11-19T10:31:05.120_tpl --again -p stack.method=median",
+)
 @ab_option()
 @click.option("--again", is_flag=True, help="Process a failed AB once more.")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    type=RecipeParameter(),
+    multiple=True,
+    help="Parameter of the recipe, NAME=VALUE, for this AB alone and from now on; NAME= takes it back.",
+)
 @pass_invocation
-def process_ab(invocation: Invocation, ab: str, again: bool) -> None:
+def process_ab(
+    invocation: Invocation, ab: str, again: bool, parameters: tuple[tuple[str, Scalar | None], ...]
+) -> None:
     """Process an AB: fetch its frames, check them, run its recipe.
 
     An AB that fails keeps the reason and its log, and the command ends with code 20.
@@ -213,7 +230,7 @@ def process_ab(invocation: Invocation, ab: str, again: bool) -> None:
     bench = invocation.open()
     known_ab(bench, ab)
     recover_interrupted(bench)
-    result = process(bench, ab, again=again)
+    result = process(bench, ab, again=again, parameters=dict(parameters))
     if result.ok:
         said = f"{ab}: processed by {result.engine} in {result.seconds:.1f} s"
         todo = f"Measure and score it: qcbench process-qc -a {ab}"

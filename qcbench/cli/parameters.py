@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
     _Date = click.ParamType[dt.date]
     _Name = click.ParamType[str]
+    _Setting = click.ParamType[tuple[str, str | int | float | bool | None]]
 else:
     # generic in newer versions of click only
-    _Date = _Name = click.ParamType
+    _Date = _Name = _Setting = click.ParamType
 
 MAX_COMPLETIONS = 60
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DAYS_BACK = {"today": 0, "yesterday": 1}
 Decorator = Callable[[Any], Any]
 
@@ -59,6 +62,35 @@ class DfoDate(_Date):
         query = select(Frame.dfo_date).distinct().order_by(Frame.dfo_date.desc()).limit(MAX_COMPLETIONS)
         found = [str(date) for date in _ask(ctx, query)]
         return [CompletionItem(text) for text in (*DAYS_BACK, *found) if text.startswith(incomplete)]
+
+
+class RecipeParameter(_Setting):
+    """A parameter of a recipe, ``NAME=VALUE``; without a value it is taken back (None)."""
+
+    name = "parameter"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str | int | float | bool | None]:
+        """Read true, false and numbers as such, anything else as text."""
+        if isinstance(value, tuple):
+            return value
+        key, sign, text = str(value).partition("=")
+        if not key or not sign:
+            self.fail(f"'{value}' is not NAME=VALUE, as in stacking=median", param, ctx)
+        return key.strip(), _scalar(text.strip())
+
+
+def _scalar(text: str) -> str | int | float | bool | None:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            number: int | float = kind(text)
+            # what is no number in a pack is none here: 1_0, nan
+            if _NUMBER.fullmatch(text):
+                return number
+    return text or None
 
 
 class NamedAB(str):

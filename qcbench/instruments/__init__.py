@@ -12,6 +12,7 @@ from qcbench.instruments.models import (
     NameRule,
     ParameterScore,
     RecipeConfig,
+    Scalar,
     TableSpec,
     Threshold,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "NameRule",
     "ParameterScore",
     "RecipeConfig",
+    "Scalar",
     "TableSpec",
     "Threshold",
     "available_packs",

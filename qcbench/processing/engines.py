@@ -63,6 +63,9 @@ class Engine(Protocol):
     def problem(self, recipe: str) -> str | None:
         """Say why this engine can't run a recipe on this machine; None if it can."""
 
+    def version(self, recipe: str) -> str:
+        """Return the name and version of what a recipe belongs to, such as a pipeline."""
+
     def run(self, job: RecipeJob) -> RecipeResult:
         """Run a recipe. A recipe that fails is a result, not an exception."""
 

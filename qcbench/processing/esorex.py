@@ -63,6 +63,11 @@ class EsorexEngine:
             return "esorex is not installed"
         return None if plugin_folder(recipe) else f"no installed pipeline has the recipe {recipe}"
 
+    def version(self, recipe: str) -> str:
+        """Return name and version of the pipeline, as its folder of plugins has them."""
+        folder = plugin_folder(recipe)
+        return folder.name.replace("-", " ", 1) if folder else ""
+
     def run(self, job: RecipeJob) -> RecipeResult:
         """Run a recipe; the products are those that EsoRex lists."""
         sof = "".join(f"{_linked(job, path)} {tag}\n" for path, tag in job.sof)

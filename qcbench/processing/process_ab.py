@@ -6,9 +6,10 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 5.8.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.archive import fetch_missing
+from qcbench.core.dates import utc_now
 from qcbench.core.errors import (
     ArchiveError,
     DecisionError,
@@ -36,7 +38,7 @@ from qcbench.core.files import (
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import check_frame, read_header
-from qcbench.instruments import RecipeConfig
+from qcbench.instruments import RecipeConfig, Scalar
 from qcbench.processing.engines import (
     Engine,
     RecipeJob,
@@ -46,10 +48,20 @@ from qcbench.processing.engines import (
 )
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.running import Limits, end_abandoned
-from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, Product, advance
+from qcbench.processing.runs import Call, Given, keep_run
+from qcbench.store import (
+    ABCalibration,
+    ABInput,
+    ABState,
+    AssociationBlock,
+    Product,
+    advance,
+    record_event,
+)
 from qcbench.workbench import Workbench
 
 TOOL = "process-ab"
+_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LOADED = (
     selectinload(AssociationBlock.inputs).selectinload(ABInput.frame),
     selectinload(AssociationBlock.calibrations).selectinload(ABCalibration.product),
@@ -69,7 +81,12 @@ class ProcessResult:
 
 
 def process_ab(
-    bench: Workbench, ab_name: str, *, engines: Mapping[str, Engine] | None = None, again: bool = False
+    bench: Workbench,
+    ab_name: str,
+    *,
+    engines: Mapping[str, Engine] | None = None,
+    again: bool = False,
+    parameters: Mapping[str, Scalar | None] | None = None,
 ) -> ProcessResult:
     """Process an AB that is created or queued.
 
@@ -79,9 +96,13 @@ def process_ab(
     ----------
     again : bool
         Process a failed AB once more: failures are tried once only, unless somebody asks for it.
+    parameters : mapping, optional
+        Parameters of the recipe for this AB alone, kept with it, over those of the pack; None for one takes it back.
 
     Raises
     ------
+    RecipeError
+        A parameter has a name that no recipe can have.
     NotFoundError
         There is no such AB.
     TransitionError
@@ -92,7 +113,7 @@ def process_ab(
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     """
     _check_disk(bench)
-    ab = _claim(bench, ab_name, again=again)
+    ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
     # a folder for this attempt alone: a recipe whose parent was killed may still write into its own
     work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
@@ -166,7 +187,9 @@ def _clear_work(bench: Workbench) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
+def _claim(
+    bench: Workbench, ab_name: str, *, again: bool, parameters: Mapping[str, Scalar | None]
+) -> AssociationBlock:
     with bench.store.write() as session:
         ab = session.scalar(
             select(AssociationBlock).where(AssociationBlock.name == ab_name).options(*_LOADED)
@@ -185,11 +208,24 @@ def _claim(bench: Workbench, ab_name: str, *, again: bool) -> AssociationBlock:
             raise RecipeError(
                 f"{ab.name} has failed ({ab.reason}). Once that is mended: qcbench process-ab -a {ab.name} --again"
             )
+        _set_parameters(session, ab, parameters)
         advance(session, ab, ABState.PROCESSING, TOOL)
         ab.claim = process_identity()
         ab.attempts += 1
         ab.reason = None
         return ab
+
+
+def _set_parameters(session: Session, ab: AssociationBlock, parameters: Mapping[str, Scalar | None]) -> None:
+    if wrong := [name for name in parameters if not _PARAMETER.fullmatch(name)]:
+        raise RecipeError(
+            f"{wrong[0]!r} can't be the name of a parameter. Name it as the recipe does, as in stacking=median"
+        )
+    own = {**ab.parameters, **parameters}
+    ab.parameters = {name: value for name, value in own.items() if value is not None}
+    if parameters:
+        now = ", ".join(f"{name}={value}" for name, value in ab.parameters.items()) or "none"
+        record_event(session, TOOL, "ab_parameters", f"parameters of its own: {now}", ab=ab)
 
 
 def _requeue(session: Session, ab: AssociationBlock) -> None:
@@ -220,30 +256,32 @@ def _process(
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
     raw = _fetch_raw(bench, ab)
-    _check_raw(raw, pack.instrument.required_keys)
+    _check_raw([item.path for item in raw], pack.instrument.required_keys)
     engine, choice, passed_over = choose_engine(
-        pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=_smallest_side(raw[0][0])
+        pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=_smallest_side(raw[0].path)
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
+    given = (*raw, *_masters(bench, ab))
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,
         instrument_recipe=ab.recipe,
-        sof=(*raw, *_masters(bench, ab)),
-        parameters=choice.parameters,
+        sof=tuple((item.path, item.tag) for item in given),
+        parameters={**choice.parameters, **ab.parameters},
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
         log=work / "recipe.log",
         limits=_limits(bench, pack.instrument.recipes[ab.recipe]),
     )
+    call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     result = engine.run(job)
     log = _log_of(bench, ab)
     copy_file(job.log, log)
     reason = result.reason or _incomplete(ab, result)
     if reason:
-        return _failed(bench, ab, reason, engine.name, result.seconds)
-    return _succeeded(bench, ab, engine.name, passed_over, result, log)
+        return _failed(bench, ab, reason, (call, result))
+    return _succeeded(bench, ab, call, passed_over, result, log)
 
 
 def _limits(bench: Workbench, recipe: RecipeConfig) -> Limits:
@@ -256,7 +294,7 @@ def _limits(bench: Workbench, recipe: RecipeConfig) -> Limits:
     )
 
 
-def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
+def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
     """Fetch the pixels that are not here yet; a file of another size than announced is fetched again."""
     data = bench.data(ab.instrument)
     fetched = []
@@ -265,13 +303,13 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str]
             continue
         path = data.raw(item.frame.dfo_date) / item.frame.arcfile
         fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
-        fetched.append((path, item.tag))
+        fetched.append(Given(path, item.tag, frame_id=item.frame_id))
     return tuple(fetched)
 
 
-def _check_raw(raw: Sequence[tuple[Path, str]], required: Sequence[str]) -> None:
+def _check_raw(raw: Iterable[Path], required: Iterable[str]) -> None:
     """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again."""
-    for path, _ in raw:
+    for path in raw:
         found = check_frame(path, required)
         if found.problems:
             path.unlink()
@@ -286,7 +324,7 @@ def _smallest_side(path: Path) -> int:
     return min((min(hdu.shape) for hdu in read_header(path).hdus if hdu.is_image and hdu.shape), default=0)
 
 
-def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], ...]:
+def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
     """Return the calibrations where they are now: they may have been moved since the AB was claimed."""
     wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
     with bench.store.read() as session:
@@ -298,7 +336,15 @@ def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[tuple[Path, str], 
                 f"{product.file_name} ({wanted[product.id]}) is not there yet, or not any more. "
                 "Process the AB that makes it, then call again"
             )
-        masters.append((Path(product.path), wanted[product.id]))
+        masters.append(
+            Given(
+                Path(product.path),
+                wanted[product.id],
+                product_id=product.id,
+                sha256=product.sha256,
+                data_hash=product.data_hash,
+            )
+        )
     return tuple(masters)
 
 
@@ -312,7 +358,7 @@ def _incomplete(ab: AssociationBlock, result: RecipeResult) -> str | None:
 def _succeeded(
     bench: Workbench,
     ab: AssociationBlock,
-    engine: str,
+    call: Call,
     passed_over: str,
     result: RecipeResult,
     log: Path,
@@ -329,21 +375,29 @@ def _succeeded(
         ).one()
         for facts in kept:
             tell(ab, facts)
-        _end(ab, engine, result.seconds, log)
-        text = f"{len(kept)} products by {engine} in {result.seconds:.1f} s"
+        session.flush()  # a product that the rules did not predict has no number before
+        made = {facts.position for facts in kept}
+        products = [product for product in ab.products if product.position in made]
+        keep_run(session, ab.id, call, result, None, products)
+        _end(ab, call.engine, result.seconds, log)
+        text = f"{len(kept)} products by {call.engine} in {result.seconds:.1f} s"
         advance(session, ab, ABState.PROCESSED, TOOL, text + (f" ({passed_over})" if passed_over else ""))
-    return ProcessResult(ab.name, True, None, engine, result.seconds)
+    return ProcessResult(ab.name, True, None, call.engine, result.seconds)
 
 
 def _failed(
-    bench: Workbench, ab: AssociationBlock, reason: str, engine: str | None = None, seconds: float = 0.0
+    bench: Workbench, ab: AssociationBlock, reason: str, run: tuple[Call, RecipeResult] | None = None
 ) -> ProcessResult:
+    """Tell the database why an AB failed, and of the run of its recipe, if there was one."""
     log = _log_of(bench, ab)
+    engine, seconds = (run[0].engine, run[1].seconds) if run else (None, 0.0)
     with bench.store.write() as session:
         ab = session.scalars(
             select(AssociationBlock).where(AssociationBlock.id == ab.id).options(*_LOADED)
         ).one()
         ab.reason = reason
+        if run:
+            keep_run(session, ab.id, *run, reason, ())
         _end(ab, engine, seconds, log if log.is_file() else None)
         advance(session, ab, ABState.FAILED, TOOL, reason, level="error")
     get_logger().error(reason, tool=TOOL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import qcbench
 from qcbench.core.files import write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.esorex import read_products, root_cause
@@ -21,6 +22,10 @@ class PythonEngine:
     def problem(self, recipe: str) -> str | None:
         """Return nothing: the recipes come with qcbench; an unknown one ends with its exit code."""
         return None
+
+    def version(self, recipe: str) -> str:
+        """Return that of qcbench, which the recipes come with."""
+        return f"qcbench {qcbench.__version__}"
 
     def run(self, job: RecipeJob) -> RecipeResult:
         """Run a recipe; the products are those that it lists when it has ended."""

@@ -15,6 +15,7 @@ from qcbench.store.models import (
     Score,
 )
 from qcbench.store.rule_sets import RuleSetVersion, VirtualDataset
+from qcbench.store.runs import RecipeRun, RunFile
 from qcbench.store.states import ABState, advance, record_event, record_lasting
 from qcbench.store.text_marks import TextMark, mark_date
 
@@ -29,7 +30,9 @@ __all__ = [
     "Event",
     "Frame",
     "Product",
+    "RecipeRun",
     "RuleSetVersion",
+    "RunFile",
     "Score",
     "Store",
     "TextMark",

@@ -119,6 +119,8 @@ class AssociationBlock(Base):
     mjd_obs_mod: Mapped[float]
     prod_root: Mapped[str]
     state: Mapped[str] = mapped_column(index=True, default="created")
+    # what somebody set for this AB alone, over the parameters of the pack
+    parameters: Mapped[Keys] = mapped_column(default=dict)
     engine: Mapped[str | None]
     claim: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)

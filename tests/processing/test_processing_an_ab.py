@@ -15,6 +15,7 @@ from astropy.io import fits
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+import qcbench
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.certification import decide
 from qcbench.core.errors import (
@@ -27,7 +28,7 @@ from qcbench.core.errors import (
 )
 from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.store import ABState, AssociationBlock, Event
+from qcbench.store import ABState, AssociationBlock, Event, RecipeRun
 from qcbench.workbench import Workbench
 from tests.nights import NIGHT, simulated_workbench
 
@@ -67,6 +68,9 @@ class Scripted:
 
     def problem(self, recipe: str) -> None:
         return None
+
+    def version(self, recipe: str) -> str:
+        return f"scripted {recipe}"
 
     def run(self, job: RecipeJob) -> RecipeResult:
         job.log.write_text("log of the recipe\n")
@@ -273,6 +277,7 @@ def test_a_recipe_whose_owner_was_killed_is_ended(tmp_path):
         "class Slow:\n"
         "    name = 'python'\n"
         "    def problem(self, recipe): return None\n"
+        "    def version(self, recipe): return 'slow'\n"
         "    def run(self, job):\n"
         "        print('running', flush=True)\n"
         "        run_process(['sleep', '300'], cwd=job.work_dir, log=job.log, limits=Limits(600), env={})\n"
@@ -408,3 +413,84 @@ def test_the_job_file_lists_the_abs_in_an_order_in_which_they_can_run(tmp_path):
 def test_nothing_is_queued_for_a_date_without_data(tmp_path):
     bench = prepared(tmp_path)
     assert create_job(bench, "hawki", NIGHT + dt.timedelta(days=9)).queued == ()
+
+
+def runs_of(bench: Workbench, name: str) -> list[RecipeRun]:
+    with bench.store.read() as session:
+        query = (
+            select(RecipeRun)
+            .join(RecipeRun.ab)
+            .where(AssociationBlock.name == name)
+            .order_by(RecipeRun.id)
+            .options(selectinload(RecipeRun.files))
+        )
+        return list(session.scalars(query))
+
+
+def test_a_run_is_kept_with_what_went_in_and_came_out(tmp_path):
+    bench = prepared(tmp_path)
+    flat = ab_of(bench, "FLAT_TWILIGHT", "J DIT10")
+    dark = ab_of(bench, "DARK", "DIT10 NDIT1")
+    assert process_ab(bench, dark.name).ok
+    assert process_ab(bench, flat.name).ok
+    (run,) = runs_of(bench, flat.name)
+    (master,) = ab_of(bench, "DARK", "DIT10 NDIT1").products
+    (used,) = [item for item in run.inputs if item.product_id]
+    assert (used.product_id, used.name, used.tag) == (master.id, master.pipefile, "MASTER_DARK")
+    assert (used.sha256, used.data_hash) == (master.sha256, master.data_hash)
+    raw = [item.name for item in run.inputs if item.frame_id]
+    assert sorted(raw) == sorted(frame_names(bench, flat))
+    made = [(item.product_id, item.sha256, item.data_hash) for item in run.outputs]
+    products = ab_of(bench, "FLAT_TWILIGHT", "J DIT10").products
+    assert made == [(item.id, item.sha256, item.data_hash) for item in products]
+    assert all(all(item) for item in made)
+    assert run.versions["qcbench"] == qcbench.__version__
+    assert run.versions[run.engine]
+    assert (run.exit_code, run.reason) == (0, None)
+    assert run.seconds > 0
+    assert run.peak_mb > 1
+
+
+def frame_names(bench: Workbench, ab: AssociationBlock) -> list[str]:
+    with bench.store.read() as session:
+        return [item.frame.arcfile for item in session.get_one(AssociationBlock, ab.id).inputs]
+
+
+def test_each_attempt_is_a_run_with_its_reason(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(10, "no frames", (), 0.1, 33.0)))
+    assert process_ab(bench, dark.name, again=True).ok
+    first, second = runs_of(bench, dark.name)
+    assert (first.exit_code, first.reason, first.peak_mb, first.outputs) == (10, "no frames", 33.0, [])
+    assert (second.reason, len(second.outputs)) == (None, 1)
+
+
+def test_parameters_of_one_ab_go_to_its_recipe_and_stay_with_it(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    seen = []
+
+    def fail(job: RecipeJob) -> RecipeResult:
+        seen.append(dict(job.parameters))
+        return RecipeResult(1, "no", (), 0.1)
+
+    process_ab(bench, dark.name, engines=engine(fail), parameters={"method": "median", "clip": 3.5})
+    process_ab(bench, dark.name, engines=engine(fail), again=True)
+    process_ab(bench, dark.name, engines=engine(fail), again=True, parameters={"method": None})
+    of_the_pack = {key: value for key, value in seen[2].items() if key != "clip"}
+    assert seen[0] == seen[1] == {**of_the_pack, "method": "median", "clip": 3.5}
+    assert ab_of(bench, "DARK").parameters == {"clip": 3.5}
+    assert [run.parameters for run in runs_of(bench, dark.name)] == seen
+    with bench.store.read() as session:
+        told = session.scalars(select(Event.message).where(Event.flag == "ab_parameters")).all()
+    assert told == ["parameters of its own: method=median, clip=3.5", "parameters of its own: clip=3.5"]
+
+
+def test_a_name_that_no_parameter_can_have_is_refused_before_anything_changes(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    with pytest.raises(RecipeError, match=r"'a b' can't be the name of a parameter"):
+        process_ab(bench, dark.name, parameters={"a b": 1})
+    assert state_of(bench, dark.name) == "queued"
+    assert ab_of(bench, "DARK").parameters == {}

@@ -1,0 +1,95 @@
+"""What is kept of each call of a recipe: the files that went in and came out, parameters, versions, how it ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+import qcbench
+from qcbench.processing.engines import RecipeJob, RecipeResult
+from qcbench.store import Product, RecipeRun, RunFile
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file for a recipe: its tag, and the row of the frame or product that it is, with its content hashes then."""
+
+    path: Path
+    tag: str
+    frame_id: int | None = None
+    product_id: int | None = None
+    sha256: str | None = None
+    data_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A recipe that was called, with which files, by which engine (with its version), and when."""
+
+    job: RecipeJob
+    given: Sequence[Given]
+    engine: str
+    version: str
+    started_at: dt.datetime
+
+
+def keep_run(
+    session: Session,
+    ab_id: int,
+    call: Call,
+    result: RecipeResult,
+    reason: str | None,
+    made: Iterable[Product],
+) -> None:
+    """Add the run of an AB, in the transaction that tells the database how it ended."""
+    files = [
+        RunFile(
+            is_output=False,
+            name=item.path.name,
+            tag=item.tag,
+            frame_id=item.frame_id,
+            product_id=item.product_id,
+            sha256=item.sha256,
+            data_hash=item.data_hash,
+        )
+        for item in call.given
+    ]
+    files += [
+        RunFile(
+            is_output=True,
+            name=item.pipefile,
+            tag=item.pro_catg,
+            product_id=item.id,
+            sha256=item.sha256,
+            data_hash=item.data_hash,
+        )
+        for item in made
+    ]
+    for position, file in enumerate(files):
+        file.position = position
+    session.add(
+        RecipeRun(
+            ab_id=ab_id,
+            engine=call.engine,
+            recipe=call.job.recipe,
+            parameters=dict(call.job.parameters),
+            versions={
+                call.engine: call.version,
+                "qcbench": qcbench.__version__,
+                "python": platform.python_version(),
+            },
+            host=socket.gethostname(),
+            started_at=call.started_at,
+            seconds=result.seconds,
+            peak_mb=result.peak_mb,
+            exit_code=result.exit_code,
+            reason=reason,
+            files=files,
+        )
+    )
