@@ -11,7 +11,19 @@ import click
 from click.shell_completion import get_completion_class
 
 import qcbench
-from qcbench.cli import bench, calsel, daily, explain, instrument, observatory, review, rules, texts, verify
+from qcbench.cli import (
+    bench,
+    calsel,
+    daily,
+    explain,
+    instrument,
+    observatory,
+    provenance,
+    review,
+    rules,
+    texts,
+    verify,
+)
 from qcbench.cli.exits import INTERRUPTED, exit_codes
 from qcbench.cli.invocation import command, common_options
 from qcbench.cli.output import PROGRAM, plain
@@ -104,7 +116,14 @@ SECTIONS: Mapping[str, tuple[click.Command, ...]] = {
         review.audit,
     ),
     "Science, and the archive user": (calsel.calsel_manager, calsel.calselector, verify.verify_ab),
-    "Why": (explain.explain_frame, explain.explain_ab, explain.create_calib_map, texts.extract_ab),
+    "Why": (
+        explain.explain_frame,
+        explain.explain_ab,
+        explain.create_calib_map,
+        provenance.provenance,
+        provenance.uses,
+        texts.extract_ab,
+    ),
     "Rules and packs": (rules.oca, instrument.instrument),
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +24,8 @@ _MARK = "QCBENCH_WORK_DIR"
 # how often it is looked at what a recipe takes; its end is noticed at once
 _FIRST_LOOK_S, _LOOK_EVERY_S = 0.1, 0.5
 _MIB = 2**20
+# the unit of the system's own count of memory
+_PER_MIB = _MIB if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
@@ -171,12 +175,14 @@ def _end_of(process: subprocess.Popen[bytes]) -> Iterator[_End]:
 
 
 def _reaped(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process that has ended or was killed; return the most memory (MiB) that it had."""
+    """Wait for a process that has ended or was killed; return its most memory (MiB), 0 if that is not known."""
     if process.returncode is not None:
         return 0.0
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1024
+    # until it became the recipe it was a part of this process, whose memory the system counts for it
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage.ru_maxrss / _PER_MIB if usage.ru_maxrss > own else 0.0
 
 
 def _marked(folder: Path) -> Iterator[psutil.Process]:

@@ -82,7 +82,7 @@ def keep_run(
             versions={
                 call.engine: call.version,
                 "qcbench": qcbench.__version__,
-                "python": platform.python_version(),
+                "Python": platform.python_version(),
             },
             host=socket.gethostname(),
             started_at=call.started_at,

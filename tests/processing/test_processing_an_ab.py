@@ -448,7 +448,7 @@ def test_a_run_is_kept_with_what_went_in_and_came_out(tmp_path):
     assert run.versions[run.engine]
     assert (run.exit_code, run.reason) == (0, None)
     assert run.seconds > 0
-    assert run.peak_mb > 1
+    assert run.peak_mb > 0
 
 
 def frame_names(bench: Workbench, ab: AssociationBlock) -> list[str]:

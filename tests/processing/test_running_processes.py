@@ -47,7 +47,15 @@ def test_a_crash_names_its_signal(tmp_path, name):
 def test_a_recipe_that_the_system_killed_may_have_run_out_of_memory(tmp_path):
     ended, _ = run(tmp_path, "kill -KILL $$")
     assert "perhaps because memory ran out: it had" in reason(ended)
-    assert ended.peak_mb > 0
+
+
+def test_the_memory_of_a_recipe_is_its_own(tmp_path):
+    """Also where it needs far less than qcbench itself, and where it needs more but for a moment."""
+    assert psutil.Process().memory_info().rss > 50 << 20
+    small, _ = run(tmp_path, "sleep 0.5")
+    assert 0 < small.peak_mb < 20
+    large, _ = run(tmp_path, f"{sys.executable} -c 'bytearray(900 << 20)'")
+    assert 900 < large.peak_mb < 1000
 
 
 def test_a_recipe_that_hangs_is_ended_at_its_limit_with_its_children(tmp_path):
