@@ -10,16 +10,33 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
+from qcbench.core.logs import get_logger
 from qcbench.core.progress import Advance, silent
+
+# what runs first, among what is equally urgent: what others wait for, then the QC of what is done, then the rest.
+# The rest can fill gaps at any time; QC that waited for it would come late for the observatory.
+_WAITED_FOR, _FOLLOW_UP, _LAST = range(3)
+_Place = tuple[int, int, float, str]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task, and the names of those that must have ended well before it starts."""
+    """A task, and the names of those that must have ended well before it starts.
+
+    Attributes
+    ----------
+    priority : int
+        The higher, the earlier; what a task waits for is as urgent as the task.
+    seconds : float
+        How long it is expected to run. Of what is equally urgent, the longest chain begins first.
+    """
 
     name: str
     parents: frozenset[str] = frozenset()
+    priority: int = 0
+    seconds: float = 1.0
 
 
 @dataclass
@@ -46,7 +63,7 @@ def run_cascade(
     tasks : Mapping[str, Task]
         By name. A parent that is not among them is taken as not done.
     run : callable
-        Runs a task by its name and returns whether it ended well.
+        Runs a task by its name and returns whether it ended well; an exception is logged and counts as a failure.
     follow_up : callable
         Called with the name of each task that ended well; nothing waits for it.
     workers : int
@@ -58,30 +75,105 @@ def run_cascade(
         A task whose parent failed is not run, it waits.
     """
     outcome = Cascade()
-    open_tasks = dict(tasks)
-    running: dict[Future[object], tuple[str, bool]] = {}
-    with _pool(workers or os.cpu_count() or 1) as pool:
+    plan = _Plan(tasks)
+    running: dict[Future[bool], tuple[str, bool]] = {}
+    n_workers = workers or os.cpu_count() or 1
+    with _pool(n_workers) as pool:
         while True:
-            for task in _ready(open_tasks, outcome):
-                del open_tasks[task.name]
-                running[pool.submit(run, task.name)] = task.name, True
+            while len(running) < n_workers and (chosen := plan.take()):
+                name, is_follow_up = chosen
+                call = _follow(follow_up) if is_follow_up else run
+                running[pool.submit(_guarded, call, name)] = chosen
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                name, is_task = running.pop(future)
-                ended_well = bool(future.result())
-                if not is_task:
-                    advance(name)
-                elif ended_well:
+                name, is_follow_up = running.pop(future)
+                ended_well = future.result()
+                if not is_follow_up and ended_well:
                     outcome.done.append(name)
-                    running[pool.submit(follow_up, name)] = name, False
-                else:
+                    plan.release(name)
+                    continue
+                if not is_follow_up:
                     outcome.failed.append(name)
-                    advance(name)
-    done = set(outcome.done)
-    outcome.waiting = {name: sorted(task.parents - done) for name, task in sorted(open_tasks.items())}
+                advance(name)
+    outcome.waiting = plan.waiting()
     return outcome
+
+
+class _Plan:
+    """What can run now, best first, and what waits for whom."""
+
+    def __init__(self, tasks: Mapping[str, Task]):
+        self._children: dict[str, list[str]] = {name: [] for name in tasks}
+        for task in tasks.values():
+            for parent in task.parents & tasks.keys():
+                self._children[parent].append(task.name)
+        self._open = {task.name: set(task.parents) for task in tasks.values()}
+        self._places = self._placed(tasks)
+        self._ready: list[tuple[_Place, str, bool]] = []
+        for name in [name for name, parents in self._open.items() if not parents]:
+            self._begin(name)
+
+    def _placed(self, tasks: Mapping[str, Task]) -> dict[str, _Place]:
+        """Return where each task stands: children before their parents, which inherit from them."""
+        urgency = {name: task.priority for name, task in tasks.items()}
+        chain = {name: task.seconds for name, task in tasks.items()}
+        left = {name: len(children) for name, children in self._children.items()}
+        ends = [name for name, number in left.items() if not number]
+        while ends:
+            name = ends.pop()
+            for parent in tasks[name].parents & tasks.keys():
+                urgency[parent] = max(urgency[parent], urgency[name])
+                chain[parent] = max(chain[parent], tasks[parent].seconds + chain[name])
+                left[parent] -= 1
+                if not left[parent]:
+                    ends.append(parent)
+        return {
+            name: (-urgency[name], _WAITED_FOR if self._children[name] else _LAST, -chain[name], name)
+            for name in tasks
+        }
+
+    def _begin(self, name: str) -> None:
+        del self._open[name]
+        heappush(self._ready, (self._places[name], name, False))
+
+    def take(self) -> tuple[str, bool] | None:
+        """Take what is to run next, and whether it is the follow-up of that task; None if nothing can run now."""
+        if not self._ready:
+            return None
+        _, name, is_follow_up = heappop(self._ready)
+        return name, is_follow_up
+
+    def release(self, name: str) -> None:
+        """Let run what waited for a task, and its follow-up."""
+        urgency, _, chain, _ = self._places[name]
+        heappush(self._ready, ((urgency, _FOLLOW_UP, chain, name), name, True))
+        for child in self._children[name]:
+            self._open[child].discard(name)
+            if not self._open[child]:
+                self._begin(child)
+
+    def waiting(self) -> dict[str, list[str]]:
+        """Return what was not run, each with those of its parents that were not done."""
+        return {name: sorted(parents) for name, parents in sorted(self._open.items())}
+
+
+def _guarded(call: Callable[[str], bool], name: str) -> bool:
+    """Call, and take an exception as a failure: whatever one task brings about, the others go on."""
+    try:
+        return bool(call(name))
+    except Exception:  # noqa: BLE001 (it is logged with its traceback; the night goes on)
+        get_logger().error("unexpected error", task=name, exc_info=True)
+        return False
+
+
+def _follow(follow_up: Callable[[str], object]) -> Callable[[str], bool]:
+    def call(name: str) -> bool:
+        follow_up(name)
+        return True
+
+    return call
 
 
 @contextmanager
@@ -92,8 +184,3 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _ready(tasks: Mapping[str, Task], outcome: Cascade) -> list[Task]:
-    done = set(outcome.done)
-    return [task for task in tasks.values() if task.parents <= done]

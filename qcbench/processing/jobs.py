@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.core.files import write_text
@@ -21,6 +21,8 @@ from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
 TOOL = "create-job"
+# a recipe of which nothing is known yet; and how far back times tell
+_SECONDS, _LATELY = 10.0, dt.timedelta(days=30)
 _NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING})
 
 
@@ -53,10 +55,34 @@ def create_job(bench: Workbench, instrument: str, date: dt.date) -> JobResult:
 
 def queued_cascade(bench: Workbench, instrument: str, date: dt.date) -> dict[str, Task]:
     """Return the queued ABs of a date, each with the ABs that still have to make its virtual calibrations."""
+    pack = bench.pack(instrument)
     with bench.store.read() as session:
-        return {
-            ab.name: Task(ab.name, _parents(ab)) for ab in _abs(session, instrument, date, ABState.QUEUED)
-        }
+        queued = _abs(session, instrument, date, ABState.QUEUED)
+        seconds = _expected_seconds(session, instrument, date) if queued else {}
+    return {
+        ab.name: Task(
+            ab.name,
+            _parents(ab),
+            priority=int(pack.is_health_check(ab.raw_type)),
+            seconds=seconds.get((ab.recipe, ab.setup), _SECONDS),
+        )
+        for ab in queued
+    }
+
+
+def _expected_seconds(session: Session, instrument: str, date: dt.date) -> dict[tuple[str, str], float]:
+    """Return how long each recipe ran for each setup lately."""
+    rows = session.execute(
+        select(AssociationBlock.recipe, AssociationBlock.setup, func.avg(AssociationBlock.exec_seconds))
+        .where(
+            AssociationBlock.instrument == instrument,
+            AssociationBlock.dfo_date.between(date - _LATELY, date + _LATELY),
+            AssociationBlock.exec_seconds > 0,
+            AssociationBlock.reason.is_(None),
+        )
+        .group_by(AssociationBlock.recipe, AssociationBlock.setup)
+    )
+    return {(recipe, setup): seconds for recipe, setup, seconds in rows}
 
 
 def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Sequence[AssociationBlock]:

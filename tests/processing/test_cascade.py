@@ -88,3 +88,81 @@ def test_every_task_is_done_failed_or_waiting_and_never_before_its_parents(edges
     assert all(graph[name].parents <= done for name in [*outcome.done, *outcome.failed])
     assert all(not graph[name].parents <= done for name in outcome.waiting)
     assert len(order) == len(set(order)), "nothing runs twice"
+
+
+def test_what_is_urgent_runs_first_and_so_does_what_it_waits_for():
+    order: list[str] = []
+    graph = {
+        "bulk": Task("bulk", seconds=100.0),
+        "dark": Task("dark"),
+        "health": Task("health", frozenset({"dark"}), priority=1),
+        "noise": Task("noise", priority=1),
+    }
+    run_cascade(graph, lambda name: order.append(name) is None, lambda name: True, workers=1)
+    assert order == ["dark", "health", "noise", "bulk"]
+
+
+def test_of_what_is_equally_urgent_the_longest_chain_begins():
+    order: list[str] = []
+    graph = {
+        "a": Task("a", seconds=3.0),
+        "b": Task("b", seconds=1.0),
+        "c": Task("c", frozenset({"b"}), seconds=9.0),
+        "d": Task("d", seconds=2.0),
+        "e": Task("e", frozenset({"d"}), seconds=1.0),
+    }
+    run_cascade(graph, lambda name: order.append(name) is None, lambda name: True, workers=1)
+    assert order == ["b", "d", "c", "a", "e"]
+
+
+def test_qc_waits_for_what_others_wait_for_and_not_for_the_rest():
+    order: list[str] = []
+    run_cascade(
+        tasks(bias="", dark="", flat="dark", noise=""),
+        lambda name: order.append(name) is None,
+        lambda name: order.append(f"QC of {name}"),
+        workers=1,
+    )
+    assert order == [
+        "dark", "QC of dark", "bias", "QC of bias", "flat", "QC of flat", "noise", "QC of noise",
+    ]  # fmt: skip
+
+
+def test_an_exception_is_the_failure_of_one_task(caplog):
+    def run(name: str) -> bool:
+        if name == "b":
+            raise RuntimeError("out of the blue")
+        return True
+
+    outcome = run_cascade(tasks(a="", b="", c="b", d="a"), run, lambda name: 1 / 0, workers=2)
+    assert sorted(outcome.done) == ["a", "d"]
+    assert outcome.failed == ["b"]
+    assert outcome.waiting == {"c": ["b"]}
+
+
+def test_tasks_that_wait_for_each_other_are_not_run():
+    outcome = run_cascade(tasks(a="b", b="a", c=""), lambda name: True, lambda name: True)
+    assert (outcome.done, outcome.waiting) == (["c"], {"a": ["b"], "b": ["a"]})
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), min_size=10, max_size=10),
+)
+def test_with_one_worker_nothing_ready_is_more_urgent_than_what_runs(edges, ranks):
+    graph = {
+        str(child): Task(
+            str(child), frozenset(str(a) for a, b in edges if b == child and a < b), ranks[child][0]
+        )
+        for child in range(10)
+    }
+    urgency = {name: task.priority for name, task in graph.items()}
+    for child in sorted(graph, key=int, reverse=True):
+        for parent in graph[child].parents:
+            urgency[parent] = max(urgency[parent], urgency[child])
+    order: list[str] = []
+    run_cascade(graph, lambda name: order.append(name) is None, lambda name: True, workers=1)
+    assert sorted(order) == sorted(graph)
+    for position, name in enumerate(order):
+        ready = [later for later in order[position:] if graph[later].parents <= set(order[:position])]
+        assert urgency[name] == max(urgency[other] for other in ready)

@@ -410,6 +410,21 @@ def test_the_job_file_lists_the_abs_in_an_order_in_which_they_can_run(tmp_path):
     assert state_of(bench, dark) == ABState.QUEUED
 
 
+def test_tasks_know_how_long_earlier_abs_took_and_what_shows_the_health_of_the_instrument(tmp_path):
+    bench = prepared(tmp_path)
+    dark, flat = ab_of(bench, "DARK", "DIT10 NDIT1"), ab_of(bench, "FLAT_TWILIGHT", "J DIT10")
+    with bench.store.write() as session:
+        session.get_one(AssociationBlock, dark.id).exec_seconds = 42.0
+        failed = session.get_one(AssociationBlock, flat.id)
+        failed.exec_seconds, failed.reason = 1800.0, "it hung"
+    tasks = queued_cascade(bench, "hawki", NIGHT)
+    assert tasks[dark.name].seconds == 42.0
+    assert tasks[flat.name].seconds == tasks[ab_of(bench, "DETECTOR_NOISE").name].seconds < 42.0
+    assert {task.priority for task in tasks.values()} == {1}
+    pack = bench.pack("hawki")
+    assert [pack.is_health_check(raw_type) for raw_type in ("DARK", "ACQUISITION")] == [True, False]
+
+
 def test_nothing_is_queued_for_a_date_without_data(tmp_path):
     bench = prepared(tmp_path)
     assert create_job(bench, "hawki", NIGHT + dt.timedelta(days=9)).queued == ()
