@@ -303,7 +303,7 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
             continue
         path = data.raw(item.frame.dfo_date) / item.frame.arcfile
         fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
-        fetched.append(Given(path, item.tag, frame_id=item.frame_id))
+        fetched.append(Given(path, item.tag, item.frame.arcfile, frame_id=item.frame_id))
     return tuple(fetched)
 
 
@@ -340,6 +340,7 @@ def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
             Given(
                 Path(product.path),
                 wanted[product.id],
+                product.pipefile,
                 product_id=product.id,
                 sha256=product.sha256,
                 data_hash=product.data_hash,

@@ -18,10 +18,11 @@ from qcbench.store import Product, RecipeRun, RunFile
 
 @dataclass(frozen=True)
 class Given:
-    """A file for a recipe: its tag, and the row of the frame or product that it is, with its content hashes then."""
+    """A file for a recipe: its tag, ARCFILE or PIPEFILE, the row that it is, and its content hashes then."""
 
     path: Path
     tag: str
+    name: str
     frame_id: int | None = None
     product_id: int | None = None
     sha256: str | None = None
@@ -51,7 +52,7 @@ def keep_run(
     files = [
         RunFile(
             is_output=False,
-            name=item.path.name,
+            name=item.name,
             tag=item.tag,
             frame_id=item.frame_id,
             product_id=item.product_id,

@@ -52,7 +52,7 @@ class RecipeRun(Base):
 
 
 class RunFile(Base):
-    """A file that went into a run or came out of it, under the name and with the content that it had then.
+    """A file that went into a run or came out of it, with the content that it had then, by ARCFILE or PIPEFILE.
 
     `tag` is that in the set of frames, or PRO.CATG of an output. `sha256` is that of the file, which changes with its
     header, `data_hash` that of the data alone. Raw frames never change: they have neither.

@@ -14,7 +14,7 @@ from qcbench.workbench import Workbench
 # files that carry their time of writing
 _VOLATILE = {
     "id", "seen_at", "loaded_at", "created_at", "updated_at", "at", "claim", "exec_seconds", "sha256",
-    "stamp", "keys", "ab_id", "frame_id", "product_id",
+    "stamp", "keys", "ab_id", "frame_id", "product_id", "run_id", "started_at", "seconds", "peak_mb",
 }  # fmt: skip
 _UNCOMPARED_TABLES = {"events", "alembic_version", "ab_inputs", "ab_calibrations", "sqlite_sequence"}
 _UNCOMPARED_FILES = (".db", ".db-wal", ".db-shm", ".jsonl", ".lock", "qcbench.toml")
