@@ -172,6 +172,16 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
         for item in result.dates
         for text in item.problems
     ]
+    waiting = [
+        {
+            "instrument": item.summary.instrument,
+            "date": item.summary.date,
+            "ab": ab,
+            "waits_for": ", ".join(roots or item.waiting[ab]),
+        }
+        for item in result.dates
+        for ab, roots in item.waits_for.items()
+    ]
     columns = tuple(rows[0]) if rows else ()
     invocation.show(
         Answer(
@@ -180,6 +190,7 @@ def auto_daily(invocation: Invocation, date: Sequence[dt.date], through: Any) ->
                 Table(
                     "not_usable", [{"not_usable": text} for text in result.unusable_files], ("not_usable",)
                 ),
+                Table("waiting", waiting, ("instrument", "date", "ab", "waits_for")),
                 Table("problems", problems, ("instrument", "date", "problem")),
                 Table("audit", [{"audit": text} for text in result.audit], ("audit",)),
             ),

@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.8 (WAITFOR).
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -15,10 +16,8 @@ from heapq import heappop, heappush
 from qcbench.core.logs import get_logger
 from qcbench.core.progress import Advance, silent
 
-# what runs first, among what is equally urgent: what others wait for, then the QC of what is done, then the rest.
-# The rest can fill gaps at any time; QC that waited for it would come late for the observatory.
-_WAITED_FOR, _FOLLOW_UP, _LAST = range(3)
-_Place = tuple[int, int, float, str]
+# (-urgency, -seconds of the longest chain, name): the smallest runs first
+_Place = tuple[int, float, str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,26 @@ class Cascade:
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     waiting: dict[str, list[str]] = field(default_factory=dict)
+
+    def roots(self) -> dict[str, list[str]]:
+        """Return what waits, each with what has to be mended: those behind it that wait for nobody themselves.
+
+        They failed, or are not of this cascade. Tasks that wait for each other alone have none.
+        """
+        children: dict[str, list[str]] = {}
+        for name, parents in self.waiting.items():
+            for parent in parents:
+                children.setdefault(parent, []).append(name)
+        roots: dict[str, list[str]] = {name: [] for name in self.waiting}
+        for root in sorted(children.keys() - self.waiting.keys()):
+            behind, seen = [root], {root}
+            while behind:
+                new = set(children.get(behind.pop(), ())) - seen
+                seen |= new
+                behind += new
+            for name in seen - {root}:
+                roots[name].append(root)
+        return roots
 
 
 def run_cascade(
@@ -75,9 +94,9 @@ def run_cascade(
         A task whose parent failed is not run, it waits.
     """
     outcome = Cascade()
-    plan = _Plan(tasks)
     running: dict[Future[bool], tuple[str, bool]] = {}
     n_workers = workers or os.cpu_count() or 1
+    plan = _Plan(tasks, n_workers)
     with _pool(n_workers) as pool:
         while True:
             while len(running) < n_workers and (chosen := plan.take()):
@@ -104,51 +123,68 @@ def run_cascade(
 class _Plan:
     """What can run now, best first, and what waits for whom."""
 
-    def __init__(self, tasks: Mapping[str, Task]):
+    def __init__(self, tasks: Mapping[str, Task], workers: int):
+        self._tasks = tasks
+        self._workers = workers
         self._children: dict[str, list[str]] = {name: [] for name in tasks}
         for task in tasks.values():
             for parent in task.parents & tasks.keys():
                 self._children[parent].append(task.name)
         self._open = {task.name: set(task.parents) for task in tasks.values()}
-        self._places = self._placed(tasks)
-        self._ready: list[tuple[_Place, str, bool]] = []
+        self._seconds_left = sum(task.seconds for task in tasks.values())
+        self._places = self._placed()
+        self._ready: list[_Place] = []
+        self._follow_ups: list[_Place] = []
+        # how many are ready that others wait for, by their urgency
+        self._waited_for: Counter[int] = Counter()
         for name in [name for name, parents in self._open.items() if not parents]:
             self._begin(name)
 
-    def _placed(self, tasks: Mapping[str, Task]) -> dict[str, _Place]:
+    def _placed(self) -> dict[str, _Place]:
         """Return where each task stands: children before their parents, which inherit from them."""
-        urgency = {name: task.priority for name, task in tasks.items()}
-        chain = {name: task.seconds for name, task in tasks.items()}
+        urgency = {name: task.priority for name, task in self._tasks.items()}
+        chain = {name: task.seconds for name, task in self._tasks.items()}
         left = {name: len(children) for name, children in self._children.items()}
         ends = [name for name, number in left.items() if not number]
         while ends:
             name = ends.pop()
-            for parent in tasks[name].parents & tasks.keys():
+            for parent in self._tasks[name].parents & self._tasks.keys():
                 urgency[parent] = max(urgency[parent], urgency[name])
-                chain[parent] = max(chain[parent], tasks[parent].seconds + chain[name])
+                chain[parent] = max(chain[parent], self._tasks[parent].seconds + chain[name])
                 left[parent] -= 1
                 if not left[parent]:
                     ends.append(parent)
-        return {
-            name: (-urgency[name], _WAITED_FOR if self._children[name] else _LAST, -chain[name], name)
-            for name in tasks
-        }
+        return {name: (-urgency[name], -chain[name], name) for name in self._tasks}
 
     def _begin(self, name: str) -> None:
         del self._open[name]
-        heappush(self._ready, (self._places[name], name, False))
+        place = self._places[name]
+        heappush(self._ready, place)
+        self._waited_for[place[0]] += bool(self._children[name])
 
     def take(self) -> tuple[str, bool] | None:
         """Take what is to run next, and whether it is the follow-up of that task; None if nothing can run now."""
+        if self._is_follow_up_next():
+            return heappop(self._follow_ups)[-1], True
         if not self._ready:
             return None
-        _, name, is_follow_up = heappop(self._ready)
-        return name, is_follow_up
+        urgency, _, name = heappop(self._ready)
+        self._waited_for[urgency] -= bool(self._children[name])
+        self._seconds_left -= self._tasks[name].seconds
+        return name, False
+
+    def _is_follow_up_next(self) -> bool:
+        if not (self._ready and self._follow_ups):
+            return bool(self._follow_ups)
+        (urgency, chain, _), of_follow_up = self._ready[0], self._follow_ups[0][0]
+        if urgency != of_follow_up:
+            return of_follow_up < urgency
+        # what others wait for, and what takes longer than a worker's share of the rest, sets the end; QC fills gaps
+        return not self._waited_for[urgency] and -chain * self._workers <= self._seconds_left
 
     def release(self, name: str) -> None:
         """Let run what waited for a task, and its follow-up."""
-        urgency, _, chain, _ = self._places[name]
-        heappush(self._ready, ((urgency, _FOLLOW_UP, chain, name), name, True))
+        heappush(self._follow_ups, self._places[name])
         for child in self._children[name]:
             self._open[child].discard(name)
             if not self._open[child]:

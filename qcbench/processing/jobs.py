@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from statistics import median
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.core.files import write_text
@@ -71,18 +72,19 @@ def queued_cascade(bench: Workbench, instrument: str, date: dt.date) -> dict[str
 
 
 def _expected_seconds(session: Session, instrument: str, date: dt.date) -> dict[tuple[str, str], float]:
-    """Return how long each recipe ran for each setup lately."""
+    """Return how long each recipe ran for each setup lately: the median, which one slow night does not change."""
     rows = session.execute(
-        select(AssociationBlock.recipe, AssociationBlock.setup, func.avg(AssociationBlock.exec_seconds))
-        .where(
+        select(AssociationBlock.recipe, AssociationBlock.setup, AssociationBlock.exec_seconds).where(
             AssociationBlock.instrument == instrument,
             AssociationBlock.dfo_date.between(date - _LATELY, date + _LATELY),
             AssociationBlock.exec_seconds > 0,
             AssociationBlock.reason.is_(None),
         )
-        .group_by(AssociationBlock.recipe, AssociationBlock.setup)
     )
-    return {(recipe, setup): seconds for recipe, setup, seconds in rows}
+    found: dict[tuple[str, str], list[float]] = {}
+    for recipe, setup, seconds in rows:
+        found.setdefault((recipe, setup), []).append(seconds or 0.0)
+    return {key: median(seconds) for key, seconds in found.items()}
 
 
 def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Sequence[AssociationBlock]:

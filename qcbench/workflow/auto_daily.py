@@ -48,7 +48,10 @@ _TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
 
 @dataclass(frozen=True)
 class DateResult:
-    """What was done for a date, where it stands now, and which stages could not be carried out."""
+    """What was done for a date, where it stands now, and which stages could not be carried out.
+
+    `waiting` names the parents that each waiting AB lacks, `waits_for` what has to be mended for it.
+    """
 
     summary: DateSummary
     processed: tuple[str, ...]
@@ -56,6 +59,7 @@ class DateResult:
     waiting: dict[str, list[str]]
     problems: tuple[str, ...]
     audit: tuple[str, ...] = ()
+    waits_for: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -199,6 +203,7 @@ def run_date(
         waiting=cascade.waiting,
         problems=tuple(stages.problems),
         audit=tuple(differences),
+        waits_for=cascade.roots(),
     )
 
 

@@ -425,6 +425,17 @@ def test_tasks_know_how_long_earlier_abs_took_and_what_shows_the_health_of_the_i
     assert [pack.is_health_check(raw_type) for raw_type in ("DARK", "ACQUISITION")] == [True, False]
 
 
+def test_one_slow_night_does_not_change_how_long_a_recipe_is_expected_to_take(tmp_path):
+    bench = prepared(tmp_path)
+    names = sorted(queued_cascade(bench, "hawki", NIGHT))[:3]
+    with bench.store.write() as session:
+        for name, seconds in zip(names, (3.0, 900.0, 4.0), strict=True):
+            ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == name)).one()
+            ab.recipe, ab.setup, ab.exec_seconds = "hawki_cal_dark", "DIT99", seconds
+    tasks = queued_cascade(bench, "hawki", NIGHT)
+    assert {tasks[name].seconds for name in names} == {4.0}
+
+
 def test_nothing_is_queued_for_a_date_without_data(tmp_path):
     bench = prepared(tmp_path)
     assert create_job(bench, "hawki", NIGHT + dt.timedelta(days=9)).queued == ()
