@@ -1,8 +1,9 @@
 """Cost of the framework for each AB, and the makespan of a cascade against its lower bound.
 
 First: 500 ABs of a workbench whose recipe does nothing but copy a product; state, set of frames, QC0, QC parameters
-and scores are real, reports are left out. The cost is what an AB takes beyond the same copying process alone, started
-in the same run. Second: scheduling alone, with 10,000 tasks. Third: 85 science jobs on 30 slots with the times of the
+and scores are real, reports are left out. With one worker, then with one for each core. The cost is what an AB takes
+beyond the same copying process alone, started in the same run. With one worker, what is not spent within an AB is
+scheduling. Second: scheduling alone, with 10,000 tasks. Third: 85 science jobs on 30 slots with the times of the
 processing monitor in the PHOENIX manual (VLT-MAN-ESO-19600-6104, figures 2 and 4), a minute as a second.
 """
 
@@ -24,6 +25,7 @@ from sqlalchemy import func, select
 
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.core.dates import dfo_bounds, iso_ut, time_of_mjd
+from qcbench.core.logs import set_up_logging
 from qcbench.processing import Task, create_job, process_ab, queued_cascade, run_cascade
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.running import describe_end, run_process
@@ -107,8 +109,25 @@ def prepared(folder: Path) -> Workbench:
     return bench
 
 
-def framework(folder: Path) -> tuple[float, float]:
-    """Return what an AB takes with all of the framework, and what its process takes alone (ms)."""
+class Busy:
+    """Adds up the time that is spent in calls (ms)."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+
+    def within(self, call: Callable[[str], object]) -> Callable[[str], bool]:
+        def timed(name: str) -> bool:
+            begin = time.perf_counter()
+            try:
+                return call(name) is not False
+            finally:
+                self.total += (time.perf_counter() - begin) * 1e3
+
+        return timed
+
+
+def framework(folder: Path, workers: int) -> tuple[float, float, float]:
+    """Return what an AB takes with all of the framework, what of it is processor time, and scheduling (ms)."""
     product = folder / "product.fits"
     write_product(product)
     bench = prepared(folder / "bench")
@@ -118,26 +137,31 @@ def framework(folder: Path) -> tuple[float, float]:
         measure_ab(bench, name)
         score_ab(bench, name)
 
+    busy = Busy()
     tasks = queued_cascade(bench, INSTRUMENT, DATE)
     if len(tasks) != N_ABS:
         raise SystemExit(f"{len(tasks)} of {N_ABS} ABs are queued")
-    elapsed = ms(
-        lambda: run_cascade(tasks, lambda name: process_ab(bench, name, engines=engines).ok, qc, workers=1)
-    )
+    process = busy.within(lambda name: process_ab(bench, name, engines=engines).ok)
+    begin = time.process_time()
+    elapsed = ms(lambda: run_cascade(tasks, process, busy.within(qc), workers=workers))
+    used = (time.process_time() - begin) * 1e3
     with bench.store.read() as session:
         states = dict(
             session.execute(
                 select(AssociationBlock.state, func.count()).group_by(AssociationBlock.state)
             ).all()
         )
+    bench.close()
     if states != {"scored": N_ABS}:
         raise SystemExit(f"not all ABs were scored: {states}")
-    alone = ms(
-        lambda: [
-            subprocess.run(["cp", product, folder / "copy.fits"], check=True) for _ in range(N_REFERENCE)
-        ]
-    )
-    return elapsed / N_ABS, alone / N_REFERENCE
+    return elapsed / N_ABS, used / N_ABS, (elapsed - busy.total) / N_ABS
+
+
+def process_alone(folder: Path) -> float:
+    """Return what the process of the recipe takes alone (ms)."""
+    write_product(folder / "product.fits")
+    copy = ["cp", folder / "product.fits", folder / "copy.fits"]
+    return ms(lambda: [subprocess.run(copy, check=True) for _ in range(N_REFERENCE)]) / N_REFERENCE
 
 
 def scheduling() -> float:
@@ -176,15 +200,22 @@ def ms(call: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as name:
-        elapsed, alone = framework(Path(name))
-    cost = elapsed - alone
-    print(
-        f"framework: {elapsed:.1f} ms an AB, its process alone {alone:.1f} ms: {cost:.1f} ms of cost, "
-        f"limit {LIMIT_MS:g}; ratio {elapsed / alone:.1f}"
-    )
-    scheduled = scheduling()
-    print(f"scheduling: {scheduled:.3f} ms a task of {N_TASKS:,}, limit {LIMIT_SCHEDULING_MS:g}")
+    set_up_logging(None)
+    costs, scheduled = [], []
+    for workers in sorted({1, os.cpu_count() or 1}):
+        with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+            elapsed, used, between = framework(Path(first), workers)
+            alone = process_alone(Path(second))
+        costs.append(elapsed - alone)
+        print(
+            f"framework, workers: {workers}: {elapsed:.1f} ms an AB ({used:.1f} of processor), its process alone "
+            f"{alone:.1f} ms: {costs[-1]:.1f} ms of cost, limit {LIMIT_MS:g}; ratio {elapsed / alone:.1f}"
+        )
+        if workers == 1:
+            scheduled.append(between)
+            print(f"scheduling: {between:.3f} ms an AB of {N_ABS}, limit {LIMIT_SCHEDULING_MS:g}")
+    scheduled.append(scheduling())
+    print(f"scheduling: {scheduled[-1]:.3f} ms a task of {N_TASKS:,}, limit {LIMIT_SCHEDULING_MS:g}")
     ratios = {}
     for are_times_known in (True, False):
         replay, bound = makespan(are_times_known=are_times_known)
@@ -194,7 +225,9 @@ def main() -> int:
             f"replay: {N_JOBS} jobs on {N_SLOTS} slots, times {known}: {replay:.2f} s, bound {bound:.2f} s, "
             f"ratio {replay / bound:.3f}" + (f", limit {LIMIT_MAKESPAN}" if are_times_known else "")
         )
-    holds = cost <= LIMIT_MS and scheduled <= LIMIT_SCHEDULING_MS and ratios[True] <= LIMIT_MAKESPAN
+    holds = (
+        max(costs) <= LIMIT_MS and max(scheduled) <= LIMIT_SCHEDULING_MS and ratios[True] <= LIMIT_MAKESPAN
+    )
     return 0 if holds else 1
 
 

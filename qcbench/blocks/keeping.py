@@ -48,6 +48,8 @@ def _write_batch(store: Store, tree: WorkbenchTree) -> Sequence[TextMark]:
     texts: _Texts = {}
     with store.read() as session:
         marks = session.scalars(first).all()
+        if not marks:
+            return marks
         blocks = {ab.name: ab for ab in _blocks(session, [mark.name for mark in marks])}
         for mark in marks:
             if mark.name == LISTS:

@@ -371,9 +371,7 @@ def _succeeded(
         for position, (path, category) in sorted(positions(bench, ab, result).items())
     ]
     with bench.store.write() as session:
-        ab = session.scalars(
-            select(AssociationBlock).where(AssociationBlock.id == ab.id).options(*_LOADED)
-        ).one()
+        ab = session.get_one(AssociationBlock, ab.id)
         for facts in kept:
             tell(ab, facts)
         session.flush()  # a product that the rules did not predict has no number before
@@ -393,9 +391,7 @@ def _failed(
     log = _log_of(bench, ab)
     engine, seconds = (run[0].engine, run[1].seconds) if run else (None, 0.0)
     with bench.store.write() as session:
-        ab = session.scalars(
-            select(AssociationBlock).where(AssociationBlock.id == ab.id).options(*_LOADED)
-        ).one()
+        ab = session.get_one(AssociationBlock, ab.id)
         ab.reason = reason
         if run:
             keep_run(session, ab.id, *run, reason, ())

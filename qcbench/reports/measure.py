@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from qcbench.core.errors import FrameError
@@ -18,7 +18,7 @@ from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import read_header
 from qcbench.instruments import InstrumentPack, TableSpec
 from qcbench.qc1 import Measurement, ingest, measure, read_ab
-from qcbench.scoring import ScoreCount, Verdict, count_scores, score_of, score_rows
+from qcbench.scoring import ScoreCount, Verdict, count_scores, score_row, score_rows
 from qcbench.store import ABState, AssociationBlock, Product, Score, advance, record_event
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
@@ -55,10 +55,11 @@ def measure_ab(bench: Workbench, ab_name: str) -> None:
         The AB is not processed, or another process has measured it meanwhile.
     """
     with bench.store.read() as session:
-        ab = find_ab(session, ab_name, whole=True)
+        ab = find_ab(session, ab_name)
+        products = products_by_category(ab)
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
-            measured = _read_products(bench, bench.pack(ab.instrument), ab)
+            measured = _read_products(bench, bench.pack(ab.instrument), ab, products)
         except FrameError as err:
             # The AB says which product it is; the folder is no help in a table.
             remedy = f". {err.remedy}" if err.remedy else ""
@@ -89,7 +90,8 @@ def score_ab(bench: Workbench, ab_name: str) -> ScoreCount:
         elif new != old:
             record_event(session, TOOL, "ab_rescored", f"score {old.text} → {new.text}", ab=ab)
         session.execute(delete(Score).where(Score.ab_id == ab.id))
-        session.add_all(score_of(ab.id, verdict) for verdict in verdicts)
+        if verdicts:
+            session.execute(insert(Score), [score_row(ab.id, verdict) for verdict in verdicts])
     return new
 
 
@@ -109,8 +111,9 @@ def rescore(bench: Workbench, instrument: str, date: dt.date) -> dict[str, Score
     return {name: score_ab(bench, name) for name in names}
 
 
-def _read_products(bench: Workbench, pack: InstrumentPack, ab: AssociationBlock) -> list[_Measured]:
-    products = products_by_category(ab)
+def _read_products(
+    bench: Workbench, pack: InstrumentPack, ab: AssociationBlock, products: Mapping[str, Product]
+) -> list[_Measured]:
     measured = []
     for name, spec in pack.tables_of(ab.raw_type).items():
         product = products.get(spec.product)

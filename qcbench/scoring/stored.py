@@ -16,9 +16,9 @@ def verdict_of(score: Score) -> Verdict:
     return Verdict(**{name: getattr(score, column) for name, column in _COLUMN_OF.items()})
 
 
-def score_of(ab_id: int, verdict: Verdict) -> Score:
-    """Return a verdict on an AB as the row that keeps it."""
-    return Score(ab_id=ab_id, **{column: getattr(verdict, name) for name, column in _COLUMN_OF.items()})
+def score_row(ab_id: int, verdict: Verdict) -> dict[str, object]:
+    """Return a verdict on an AB as the row that keeps it, by column."""
+    return {"ab_id": ab_id} | {column: getattr(verdict, name) for name, column in _COLUMN_OF.items()}
 
 
 def verdicts_of(ab: AssociationBlock) -> list[Verdict]:
