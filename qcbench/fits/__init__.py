@@ -1,16 +1,20 @@
 """FITS files: the one reader of headers, and the QC0 integrity check."""
 
 from qcbench.fits.cards import Value, short_key
+from qcbench.fits.expected import Expected, ImageCount, Rule
 from qcbench.fits.hdus import HEADER_LINE, FileHeader, HduHeader, Keys
 from qcbench.fits.headers import HeaderReader, read_header
 from qcbench.fits.qc0 import check_frame, check_keys
 
 __all__ = [
     "HEADER_LINE",
+    "Expected",
     "FileHeader",
     "HduHeader",
     "HeaderReader",
+    "ImageCount",
     "Keys",
+    "Rule",
     "Value",
     "check_frame",
     "check_keys",

@@ -7,21 +7,26 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), section 6.1.1, second component.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyUserWarning
 
 from qcbench.core.errors import FrameError
+from qcbench.fits.expected import ANYTHING, Expected, check_images, name_of
 from qcbench.fits.hdus import FileHeader, Keys
 from qcbench.fits.headers import read_header
+from qcbench.fits.pixels import check_pixels
 
 MJD_END = 100_000.0
 PIXEL_TYPES = frozenset({8, 16, 32, 64, -32, -64})
 EDITED = "cards that were edited after its CHECKSUM was made"
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, VerifyError)
 ALWAYS_NEEDED = ("ARCFILE", "MJD-OBS")
 
 
@@ -47,9 +52,7 @@ def check_structure(header: FileHeader) -> list[str]:
     if not any(hdu.is_image and hdu.shape for hdu in header.hdus):
         return ["the file has no image"]
     odd = [hdu for hdu in header.hdus if hdu.layout.bitpix not in PIXEL_TYPES]
-    return [
-        f"{hdu.name or 'the primary HDU'} has pixels of no kind: BITPIX {hdu.layout.bitpix}" for hdu in odd
-    ]
+    return [f"{name_of(hdu)} has pixels of no kind: BITPIX {hdu.layout.bitpix}" for hdu in odd]
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,11 @@ class Findings:
     remarks: tuple[str, ...]
 
 
-def check_frame(path: Path, required: Iterable[str]) -> Findings:
-    """Check a frame: its structure, its keys, and its pixels against DATASUM and CHECKSUM.
+def check_frame(path: Path, required: Iterable[str], expected: Expected = ANYTHING) -> Findings:
+    """Check a frame: its structure, its keys, its images, and its pixels against DATASUM and CHECKSUM.
 
     Where the pixels agree with DATASUM but the HDU not with CHECKSUM, cards were edited after the sum was made, as
-    archives and observers do: that is a remark.
+    archives and observers do: that is a remark. Rotten pixels are not looked at further.
 
     Raises
     ------
@@ -72,30 +75,50 @@ def check_frame(path: Path, required: Iterable[str]) -> Findings:
         The file is not readable as FITS at all.
     """
     header = read_header(path)
-    problems = check_structure(header) + check_keys(header.keys, required)
-    wrong = _check_sums(path) if _has_sums(header) and not header.is_truncated else []
+    broken = check_structure(header)
+    wrong = [] if header.is_truncated else _check_sums(path)
     remarks = [f"{name} has {what}" for name, what in wrong if what == EDITED]
-    problems += [f"{name} does not agree with its {what}" for name, what in wrong if what != EDITED]
+    sums = [f"{name} does not agree with its {what}" for name, what in wrong if what != EDITED]
+    problems = [*broken, *check_keys(header.keys, required), *sums]
+    if not broken:
+        problems += check_images(header, expected)
+        problems += [] if sums else _check_pixels(header, expected)
     return Findings(tuple(problems), tuple(remarks))
 
 
-def _has_sums(header: FileHeader) -> bool:
-    return any(key in hdu.keys for hdu in header.hdus for key in ("DATASUM", "CHECKSUM"))
+def _check_pixels(header: FileHeader, expected: Expected) -> list[str]:
+    """Return what is wrong with the pixels of the images, one HDU after the other."""
+    problems: list[str] = []
+    with _opened(header.path) as hdus:
+        for number, image in expected.images(header).items():
+            try:
+                problems += check_pixels(header.path, hdus[number], name_of(image), expected)
+            except _UNREADABLE as err:
+                raise _unreadable(header.path, err) from err
+    return problems
+
+
+@contextmanager
+def _opened(path: Path, **options: bool) -> Iterator[fits.HDUList]:
+    """Open a file with its pixels as they are stored; what is odd in its headers was told by then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        with fits.open(path, memmap=False, do_not_scale_image_data=True, **options) as hdus:
+            yield hdus
 
 
 def _check_sums(path: Path) -> list[tuple[str, str]]:
     """Return the HDUs that do not agree with a sum, each with the key of the sum or EDITED."""
     wrong = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
-            for hdu in hdus:
-                if what := _wrong_sum(path, hdu):
-                    wrong.append((hdu.name or "the primary HDU", what))
+    # the sums of a compressed image are those of the table that it is in the file
+    with _opened(path, disable_image_compression=True) as hdus:
+        for hdu in hdus:
+            if what := _wrong_sum(path, hdu):
+                wrong.append((hdu.name or "the primary HDU", what))
     return wrong
 
 
-def _wrong_sum(path: Path, hdu: fits.PrimaryHDU | fits.ImageHDU) -> str | None:
+def _wrong_sum(path: Path, hdu: Any) -> str | None:
     """Return the key of the sum that an HDU does not agree with, or EDITED; None if all is well."""
     try:
         # 0: the sum is there and wrong; 1: it is right; 2: there is none
@@ -109,4 +132,8 @@ def _wrong_sum(path: Path, hdu: fits.PrimaryHDU | fits.ImageHDU) -> str | None:
         # a sum that is no number
         return "DATASUM or CHECKSUM"
     except (KeyError, TypeError, OSError) as err:
-        raise FrameError(path, f"its pixels can't be read ({err})", "Have it transferred again") from err
+        raise _unreadable(path, err) from err
+
+
+def _unreadable(path: Path, err: Exception) -> FrameError:
+    return FrameError(path, f"its pixels can't be read ({err})", "Have it transferred again")

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from qcbench.fits import Expected
 from qcbench.instruments.emptiness import EmptyLists
 from qcbench.instruments.exceptions import Breakpoint, FilterRule
 from qcbench.instruments.keys import KeyDictionary
+from qcbench.instruments.qc0 import Qc0
 from qcbench.oca import RuleSet
 
 SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -98,7 +100,18 @@ class InstrumentFile(_Model):
     static: dict[str, str] = Field(default_factory=dict)
     """General calibrations, which no recipe makes: their PRO.CATG, and what they are."""
     saturation_adu: float | None = None
-    """Pixels of this value or more are saturated, adu."""
+    """Pixels of this value or more are saturated, adu: that of one readout, which a mean of NDIT has as well."""
+    qc0: Qc0 = Field(default_factory=Qc0)
+    """What raw frames are like; process-ab gives no recipe one that is otherwise."""
+
+    @field_validator("qc0", mode="before")
+    @classmethod
+    def _nothing_asked(cls, given: object) -> object:
+        return {} if given is None else given
+
+    def expected(self, raw_type: str) -> Expected:
+        """Return what a frame in an AB of a raw type is held against."""
+        return self.qc0.expected(raw_type, self.saturation_adu)
 
 
 class NameRule(_Model):

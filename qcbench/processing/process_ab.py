@@ -38,7 +38,7 @@ from qcbench.core.files import (
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.fits import check_frame, read_header
-from qcbench.instruments import RecipeConfig, Scalar
+from qcbench.instruments import InstrumentFile, RecipeConfig, Scalar
 from qcbench.processing.engines import (
     Engine,
     RecipeJob,
@@ -256,7 +256,7 @@ def _process(
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
     raw = _fetch_raw(bench, ab)
-    _check_raw([item.path for item in raw], pack.instrument.required_keys)
+    _check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
     engine, choice, passed_over = choose_engine(
         pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=_smallest_side(raw[0].path)
     )
@@ -307,10 +307,10 @@ def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
     return tuple(fetched)
 
 
-def _check_raw(raw: Iterable[Path], required: Iterable[str]) -> None:
+def _check_raw(raw: Iterable[Path], instrument: InstrumentFile, raw_type: str) -> None:
     """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again."""
     for path in raw:
-        found = check_frame(path, required)
+        found = check_frame(path, instrument.required_keys, instrument.expected(raw_type))
         if found.problems:
             path.unlink()
             raise FrameError(
