@@ -77,6 +77,9 @@ def name_of(hdu: HduHeader) -> str:
 def check_images(header: FileHeader, expected: Expected) -> Iterator[str]:
     """Say what is wrong with the number and the sizes of the images of a file, by its headers alone."""
     images = expected.images(header).values()
+    if not images and expected.extensions:
+        yield f"no image has a name of a detector: {', '.join(expected.extensions)}"
+        return
     for count in expected.counts:
         if count.when is None or _holds(count.when, header.keys):
             if len(images) != count.number:

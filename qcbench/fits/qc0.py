@@ -7,6 +7,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), section 6.1.1, second component.
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,18 @@ from qcbench.fits.pixels import check_pixels
 MJD_END = 100_000.0
 PIXEL_TYPES = frozenset({8, 16, 32, 64, -32, -64})
 EDITED = "cards that were edited after its CHECKSUM was made"
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, VerifyError)
+# what astropy and the decompressors raise on rotten pixels
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    VerifyError,
+    zlib.error,
+)
 ALWAYS_NEEDED = ("ARCFILE", "MJD-OBS")
 
 

@@ -33,6 +33,8 @@ Quantity = Literal[
     "prescan_y",
     "overscan_x",
     "overscan_y",
+    "quadrant_x",
+    "quadrant_y",
 ]
 
 
@@ -250,7 +252,8 @@ class Description(_Part):
         How a pixel is stored; ``float32`` keeps fractions of an adu.
     computed, detector_computed : dict
         Keywords of the primary header, and of each detector's, that follow from the exposure. `offset_x` is what
-        the telescope moved, `shift_x` what the stars did (pixels).
+        the telescope moved, `shift_x` what the stars did (pixels); `quadrant_x` is half a row of a CCD with four
+        outputs, without its pre- and overscan.
     epoch : datetime.date
         Night on which all detectors have their nominal values.
     service_interval : int

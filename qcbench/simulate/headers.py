@@ -148,6 +148,8 @@ def _quantity(quantity: Quantity, exposure: Exposure, read: Readout, plan: Descr
         "prescan_y": read.prescan[1],
         "overscan_x": read.overscan[0],
         "overscan_y": read.overscan[1],
+        "quadrant_x": read.shape[0] // 2 - read.prescan[0] - read.overscan[0],
+        "quadrant_y": read.shape[1] // 2 - read.prescan[1] - read.overscan[1],
     }
     return values[quantity]
 

@@ -15,6 +15,7 @@ from qcbench.instruments.checking.alike import check_alike, instrument_files
 from qcbench.instruments.checking.described import check_keys, check_names, check_site
 from qcbench.instruments.checking.draft import Draft, read_draft
 from qcbench.instruments.checking.measured import check_scores, check_tables
+from qcbench.instruments.checking.raw import check_raw
 from qcbench.instruments.checking.rawtypes import RawTypes, raw_types_of
 from qcbench.instruments.checking.ruled import check_instrume, check_recipes, check_rule_set, check_types
 from qcbench.instruments.contradictions import INSTRUMENT, KEYS, NAMES, QC1, RULES, SCORES, contradictions
@@ -41,6 +42,7 @@ _LOOKS: tuple[tuple[frozenset[str], _Look], ...] = (
     (frozenset({RULES, QC1}), check_tables),
     (frozenset({INSTRUMENT, KEYS, RULES}), check_keys),
     (frozenset({RULES}), check_site),
+    (frozenset({RULES, INSTRUMENT}), check_raw),
 )
 _LEVELS = ("error", "warning", "note")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from qcbench.instruments.checking.draft import Draft
+from qcbench.instruments.checking.raw import conditions_of
 from qcbench.instruments.checking.rawtypes import raw_types_of
 from qcbench.instruments.checking.units import unit_problem
 from qcbench.instruments.contradictions import (
@@ -56,6 +57,9 @@ def _keys_named(draft: Draft) -> Iterator[tuple[str, Place, str]]:
     for raw_type, setup in instrument.setups.items():
         for number, item in enumerate(setup):
             yield INSTRUMENT, ("setups", raw_type, number), item.key
+    for place, condition in conditions_of(draft):
+        for node in condition.key_nodes():
+            yield INSTRUMENT, place, node.header_name
     for category, rule in draft.pack.names.items():
         for number, item in enumerate(rule.parameters):
             yield NAMES, ("products", category, "parameters", number), item.key
