@@ -1,6 +1,7 @@
 """FITS files: the one reader of headers, and the QC0 integrity check."""
 
 from qcbench.fits.cards import Value, short_key
+from qcbench.fits.data import data_hash
 from qcbench.fits.expected import Expected, ImageCount, Rule
 from qcbench.fits.hdus import HEADER_LINE, FileHeader, HduHeader, Keys
 from qcbench.fits.headers import HeaderReader, read_header
@@ -18,6 +19,7 @@ __all__ = [
     "Value",
     "check_frame",
     "check_keys",
+    "data_hash",
     "read_header",
     "short_key",
 ]

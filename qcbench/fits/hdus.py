@@ -49,11 +49,17 @@ class HduHeader:
     """Header of one HDU: its name, what data it has, and its cards without END (80 characters each, ASCII).
 
     It is not to be changed; to freeze it takes as long as to find it.
+
+    Attributes
+    ----------
+    data_at : int
+        Where its data start in the file (bytes).
     """
 
     name: str
     layout: Layout
     cards: bytes = field(repr=False)
+    data_at: int
     _memo: CardMemo = field(repr=False, compare=False)
     _keys: Keys | None = field(default=None, repr=False, compare=False)
 

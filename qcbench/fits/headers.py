@@ -34,8 +34,7 @@ class HeaderReader:
         FrameError
             The file is not there, is not FITS (or compressed), or has a header that can't be read.
         """
-        header = self._scanner.scan(path)
-        return _unpacked(header) if any(hdu.layout.is_packed for hdu in header.hdus) else header
+        return unpacked(self._scanner.scan(path))
 
 
 def read_header(path: Path) -> FileHeader:
@@ -49,15 +48,23 @@ def read_header(path: Path) -> FileHeader:
     return HeaderReader().read(path)
 
 
-def _unpacked(header: FileHeader) -> FileHeader:
-    """Return a header with each compressed image as the image that it holds, as astropy shows it."""
+def unpacked(header: FileHeader) -> FileHeader:
+    """Return a header with each compressed image as the image that it holds, as astropy shows it.
+
+    Raises
+    ------
+    FrameError
+        A compressed image can't be read.
+    """
+    if not any(hdu.layout.is_packed for hdu in header.hdus):
+        return header
     with warnings.catch_warnings():
         # what is wrong with a file was told by the scan
         warnings.simplefilter("ignore")
         try:
             with fits.open(header.path, mode="readonly", memmap=True) as hdus:
                 found = tuple(
-                    _image_of(hdus[number]) if hdu.layout.is_packed else hdu
+                    _image_of(hdus[number], hdu.data_at) if hdu.layout.is_packed else hdu
                     for number, hdu in enumerate(header.hdus)
                 )
         except (OSError, VerifyError, ValueError, KeyError, TypeError, AttributeError, IndexError) as err:
@@ -66,7 +73,7 @@ def _unpacked(header: FileHeader) -> FileHeader:
     return replace(header, hdus=found)
 
 
-def _image_of(hdu: fits.CompImageHDU) -> HduHeader:
+def _image_of(hdu: fits.CompImageHDU, data_at: int) -> HduHeader:
     cards = hdu.header.tostring(endcard=False, padding=False).encode("ascii", errors="replace")
     layout = Layout(tuple(hdu.shape), int(hdu.header["BITPIX"]), hdu.is_image, is_packed=True, length=None)
-    return HduHeader(hdu.name, layout, cards, CardMemo())
+    return HduHeader(hdu.name, layout, cards, data_at, CardMemo())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, floor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from qcbench.fits.expected import Expected
+from qcbench.fits.hdus import Keys
 
 PIECE = 1 << 21  # pixels
 _ROUNDING = 1e-6  # of a stored number: BSCALE and BZERO are decimal
 _FEWEST = 2
+# of numpy, by BITPIX
+PIXEL_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 
 Pixels = NDArray[Any]
 
@@ -68,23 +69,8 @@ class Census:
         )
 
 
-def check_pixels(path: Path, hdu: Any, name: str, expected: Expected) -> Iterator[str]:
-    """Say what is wrong with the pixels of an image: none with a value, all with the same, too many saturated.
-
-    Parameters
-    ----------
-    hdu : ImageHDU, PrimaryHDU or CompImageHDU
-        As astropy opens it with `do_not_scale_image_data`.
-
-    Raises
-    ------
-    OSError, ValueError, TypeError
-        The pixels can't be read.
-    """
-    scale = _scale_of(hdu.header)
-    census = Census()
-    for piece in _pieces(path, hdu):
-        census = census.with_piece(piece, scale, expected.saturation)
+def check_census(census: Census, scale: Scale, name: str, expected: Expected) -> Iterator[str]:
+    """Say what is wrong with the pixels of an image: none with a value, all with the same, too many saturated."""
     if census.n_pixels < _FEWEST:
         return
     if not census.n_valid:
@@ -105,11 +91,12 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.4g} %"
 
 
-def _scale_of(header: fits.Header) -> Scale:
-    blank = header.get("BLANK")
+def scale_of(keys: Keys) -> Scale:
+    """Return how the header of an image scales its pixels; what is no number does not."""
+    blank = keys.get("BLANK")
     return Scale(
-        _number(header.get("BSCALE")) or 1.0,
-        _number(header.get("BZERO")) or 0.0,
+        _number(keys.get("BSCALE")) or 1.0,
+        _number(keys.get("BZERO")) or 0.0,
         blank if isinstance(blank, int) and not isinstance(blank, bool) else None,
     )
 
@@ -118,23 +105,23 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _pieces(path: Path, hdu: Any) -> Iterator[Pixels]:
-    """Give the stored pixels of an image in pieces, in the byte order of the machine."""
-    if isinstance(hdu, fits.CompImageHDU):
-        try:
-            flat = hdu.data.reshape(-1)
-            for start in range(0, flat.size, PIECE):
-                yield flat[start : start + PIECE]
-        finally:
-            del hdu.data
-        return
-    kind = np.dtype(fits.hdu.BITPIX2DTYPE[hdu.header["BITPIX"]]).newbyteorder(">")
-    left = int(np.prod(hdu.shape, dtype=np.int64))
-    with path.open("rb") as file:
-        file.seek(hdu.fileinfo()["datLoc"], os.SEEK_SET)
-        while left:
-            piece = np.fromfile(file, kind, min(left, PIECE))
-            if not piece.size:
-                raise OSError("the file has become shorter")
-            left -= piece.size
-            yield piece.astype(kind.newbyteorder("="))
+def stored_pixels(content: bytes, bitpix: int) -> Pixels:
+    """Return pixels of a file in the byte order of the machine."""
+    kind = np.dtype(PIXEL_TYPES[bitpix])
+    return np.frombuffer(content, kind.newbyteorder(">")).astype(kind)
+
+
+def unpacked_pixels(hdu: fits.CompImageHDU) -> Iterator[Pixels]:
+    """Give the pixels of a compressed image, as they are stored in it, in pieces.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        The pixels can't be read.
+    """
+    try:
+        flat = hdu.data.reshape(-1)
+        for start in range(0, flat.size, PIECE):
+            yield flat[start : start + PIECE]
+    finally:
+        del hdu.data

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyUserWarning
 
 from qcbench.core.errors import FrameError
+from qcbench.fits.data import EDITED, WrongSum, ones_sum, pieces, wrong_sum
 from qcbench.fits.expected import ANYTHING, Expected, check_images, name_of
-from qcbench.fits.hdus import FileHeader, Keys
-from qcbench.fits.headers import read_header
-from qcbench.fits.pixels import check_pixels
+from qcbench.fits.hdus import FileHeader, HduHeader, Keys
+from qcbench.fits.headers import unpacked
+from qcbench.fits.pixels import (
+    PIXEL_TYPES,
+    Census,
+    Scale,
+    check_census,
+    scale_of,
+    stored_pixels,
+    unpacked_pixels,
+)
+from qcbench.fits.scan import Scanner
 
 MJD_END = 100_000.0
-PIXEL_TYPES = frozenset({8, 16, 32, 64, -32, -64})
-EDITED = "cards that were edited after its CHECKSUM was made"
 # what astropy and the decompressors raise on rotten pixels
 _UNREADABLE = (
     OSError,
@@ -86,66 +93,71 @@ def check_frame(path: Path, required: Iterable[str], expected: Expected = ANYTHI
     FrameError
         The file is not readable as FITS at all.
     """
-    header = read_header(path)
+    stored = Scanner().scan(path)
+    header = unpacked(stored)
     broken = check_structure(header)
-    wrong = [] if header.is_truncated else _check_sums(path)
-    remarks = [f"{name} has {what}" for name, what in wrong if what == EDITED]
-    sums = [f"{name} does not agree with its {what}" for name, what in wrong if what != EDITED]
+    wrong, odd = ([], []) if header.is_truncated else _check_data(stored, header, expected, broken)
+    remarks = [f"{item.hdu} has {item.what}" for item in wrong if item.what == EDITED]
+    sums = [f"{item.hdu} does not agree with its {item.what}" for item in wrong if item.what != EDITED]
     problems = [*broken, *check_keys(header.keys, required), *sums]
     if not broken:
         problems += check_images(header, expected)
-        problems += [] if sums else _check_pixels(header, expected)
+        problems += [] if sums else odd
     return Findings(tuple(problems), tuple(remarks))
 
 
-def _check_pixels(header: FileHeader, expected: Expected) -> list[str]:
-    """Return what is wrong with the pixels of the images, one HDU after the other."""
-    problems: list[str] = []
-    with _opened(header.path) as hdus:
-        for number, image in expected.images(header).items():
-            try:
-                problems += check_pixels(header.path, hdus[number], name_of(image), expected)
-            except _UNREADABLE as err:
-                raise _unreadable(header.path, err) from err
-    return problems
-
-
-@contextmanager
-def _opened(path: Path, **options: bool) -> Iterator[fits.HDUList]:
-    """Open a file with its pixels as they are stored; what is odd in its headers was told by then."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        with fits.open(path, memmap=False, do_not_scale_image_data=True, **options) as hdus:
-            yield hdus
-
-
-def _check_sums(path: Path) -> list[tuple[str, str]]:
-    """Return the HDUs that do not agree with a sum, each with the key of the sum or EDITED."""
-    wrong = []
-    # the sums of a compressed image are those of the table that it is in the file
-    with _opened(path, disable_image_compression=True) as hdus:
-        for hdu in hdus:
-            if what := _wrong_sum(path, hdu):
-                wrong.append((hdu.name or "the primary HDU", what))
-    return wrong
-
-
-def _wrong_sum(path: Path, hdu: Any) -> str | None:
-    """Return the key of the sum that an HDU does not agree with, or EDITED; None if all is well."""
+def _check_data(
+    stored: FileHeader, header: FileHeader, expected: Expected, broken: Sequence[str]
+) -> tuple[list[WrongSum], list[str]]:
+    """Read a file once; return the sums that are wrong, and what is wrong with pixels whose sums are right."""
+    images = {} if broken else expected.images(header)
+    wrong: list[WrongSum] = []
+    odd: list[str] = []
+    packed = []
     try:
-        # 0: the sum is there and wrong; 1: it is right; 2: there is none
-        pixels = hdu.verify_datasum()
-        if pixels == 0:
-            return "DATASUM"
-        if hdu.verify_checksum() != 0:
-            return None
-        return EDITED if pixels == 1 else "CHECKSUM"
-    except (ValueError, VerifyError):
-        # a sum that is no number
-        return "DATASUM or CHECKSUM"
-    except (KeyError, TypeError, OSError) as err:
-        raise _unreadable(path, err) from err
+        with stored.path.open("rb") as file:
+            for number, hdu in enumerate(stored.hdus):
+                image = images.get(number)
+                looked_at = image if image and not hdu.layout.is_packed else None
+                total, census, scale = _read_data(file, stored, hdu, looked_at, expected)
+                if what := wrong_sum(file, hdu, total):
+                    wrong.append(WrongSum(name_of(header.hdus[number]), what))
+                if looked_at:
+                    odd += check_census(census, scale, name_of(looked_at), expected)
+                elif image:
+                    packed.append(number)
+        if packed and not any(item.what != EDITED for item in wrong):
+            odd += _check_packed(header, packed, expected)
+    except _UNREADABLE as err:
+        problem = f"its pixels can't be read ({err})"
+        raise FrameError(stored.path, problem, "Have it transferred again") from err
+    return wrong, odd
 
 
-def _unreadable(path: Path, err: Exception) -> FrameError:
-    return FrameError(path, f"its pixels can't be read ({err})", "Have it transferred again")
+def _read_data(
+    file: BinaryIO, stored: FileHeader, hdu: HduHeader, image: HduHeader | None, expected: Expected
+) -> tuple[int, Census, Scale]:
+    """Return the sum of the data of an HDU, and the census of its pixels if it is an image to look at."""
+    total, census, scale = 0, Census(), scale_of(image.keys) if image else Scale()
+    left = hdu.layout.length or 0
+    for piece in pieces(file, stored, hdu):
+        total = ones_sum(piece, total)
+        if image:
+            pixels = stored_pixels(piece[:left], image.layout.bitpix)
+            census = census.with_piece(pixels, scale, expected.saturation)
+            left -= len(piece)
+    return total, census, scale
+
+
+def _check_packed(header: FileHeader, numbers: Iterable[int], expected: Expected) -> Iterator[str]:
+    """Say what is wrong with the pixels of compressed images."""
+    with warnings.catch_warnings():
+        # what is odd in the headers was told by then
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        with fits.open(header.path, memmap=False, do_not_scale_image_data=True) as hdus:
+            for number in numbers:
+                image = header.hdus[number]
+                census, scale = Census(), scale_of(image.keys)
+                for pixels in unpacked_pixels(hdus[number]):
+                    census = census.with_piece(pixels, scale, expected.saturation)
+                yield from check_census(census, scale, name_of(image), expected)

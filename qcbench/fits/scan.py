@@ -78,7 +78,7 @@ class Scanner:
         offset = 0
         while not hdus or offset < window.size:
             cards = window.header(offset, _EXTENSION if hdus else _START)
-            begin = 0 if cards is None else offset + _whole_blocks(len(cards) + CARD)
+            begin = 0 if cards is None else offset + whole_blocks(len(cards) + CARD)
             if cards is None or begin > window.size:
                 if hdus:
                     break
@@ -86,32 +86,34 @@ class Scanner:
             if not cards.isascii():
                 cards = cards.translate(_ASCII)
             try:
-                hdu, length = self._extension(cards) if hdus else self._primary(cards)
+                hdu, length = self._extension(cards, begin) if hdus else self._primary(cards, begin)
             except _StructureError as err:
                 raise _unreadable(path, f"header at byte {offset}: {err}") from err
             hdus.append(hdu)
-            offset = begin + _whole_blocks(window.size - begin if length is None else length)
+            offset = begin + whole_blocks(window.size - begin if length is None else length)
         return hdus, offset
 
-    def _primary(self, cards: bytes) -> tuple[HduHeader, int | None]:
+    def _primary(self, cards: bytes, data_at: int) -> tuple[HduHeader, int | None]:
         keys = self._memo.keys_of(cards)
         layout = _layout(keys, keys.get("SIMPLE"))
         name = str(keys.get("EXTNAME", "PRIMARY" if layout.is_image else ""))
-        return HduHeader(name, layout, cards, self._memo, keys), layout.length
+        return HduHeader(name, layout, cards, data_at, self._memo, keys), layout.length
 
-    def _extension(self, cards: bytes) -> tuple[HduHeader, int | None]:
+    def _extension(self, cards: bytes, data_at: int) -> tuple[HduHeader, int | None]:
         # mostly one of the same kind was there before: its other keys are read when they are asked for
         layout = self._layouts.get(cards[:_FIRST_CARDS])
         name = self._name_of(cards)
         if layout and name is not None:
-            return HduHeader(name, layout, cards, self._memo), layout.length
+            return HduHeader(name, layout, cards, data_at, self._memo), layout.length
         keys = self._memo.keys_of(cards)
         layout = _layout(keys, keys.get("XTENSION"))
         if _is_regular(cards, self._memo):
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
             self._layouts[cards[:_FIRST_CARDS]] = layout
-        return HduHeader(str(keys.get("EXTNAME", "")), layout, cards, self._memo, keys), layout.length
+        return HduHeader(
+            str(keys.get("EXTNAME", "")), layout, cards, data_at, self._memo, keys
+        ), layout.length
 
     def _name_of(self, cards: bytes) -> str | None:
         """Return EXTNAME, empty where there is none; None if all cards are needed to tell it."""
@@ -182,7 +184,7 @@ class _Window:
         self._ends = [at for at in found if data[at + 2] == _D and data[at + 3] not in _OF_KEYWORD]
 
 
-def _whole_blocks(length: int) -> int:
+def whole_blocks(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
 

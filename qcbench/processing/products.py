@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from astropy.io import fits
-
 from qcbench.core.errors import FrameError
 from qcbench.core.files import sha256
-from qcbench.fits import Value, read_header
+from qcbench.fits import Value, data_hash, read_header
 from qcbench.processing.engines import RecipeResult
 from qcbench.store import AssociationBlock, Product
 from qcbench.workbench import Workbench
@@ -66,16 +63,3 @@ def tell(ab: AssociationBlock, facts: ProductFacts) -> None:
     product.pro_catg, product.pipefile, product.path = facts.category, facts.path.name, str(facts.path)
     product.location, product.sha256, product.data_hash = "product", facts.sha256, facts.data_hash
     product.keys = facts.keys
-
-
-def data_hash(path: Path) -> str:
-    """Return a SHA-256 of the data of all HDUs, without headers: the same pixels, the same hash."""
-    digest = hashlib.sha256()
-    try:
-        with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
-            for hdu in hdus:
-                if hdu.data is not None:
-                    digest.update(hdu.data.tobytes())
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as err:
-        raise FrameError(path.name, f"the recipe wrote a product that can't be read ({err})") from err
-    return digest.hexdigest()

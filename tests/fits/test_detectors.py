@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qcbench.core.errors import FrameError
 from qcbench.fits import Expected, ImageCount, Rule, check_frame, read_header
-from qcbench.fits import pixels as pixels_module
+from qcbench.fits import data as data_module
 from qcbench.oca import parse_expression
 
 Pixels = NDArray[np.generic]
@@ -150,7 +150,7 @@ def test_pixels_in_the_primary_hdu_and_in_cubes_are_looked_at(tmp_path: Path) ->
 
 
 def test_a_frame_is_counted_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixels_module, "PIECE", 999)
+    monkeypatch.setattr(data_module, "PIECE", 2880)
     path = write(tmp_path / "a.fits", image("uint16", 60000, 3700), np.full((100, 100), 5, "float32"))
     found = problems(path)
     assert [text.split(" of ")[0] for text in found] == ["37 %", "all pixels"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from qcbench.core.errors import FrameError
 from qcbench.fits import check_frame, check_keys
 from qcbench.fits.qc0 import ALWAYS_NEEDED
 from tests.fits.frames import BLOCK, set_card, write_frame
@@ -81,6 +85,21 @@ def test_rotten_pixels_do_not_agree_with_their_sum(tmp_path: Path) -> None:
     content[2 * BLOCK + 7] ^= 4
     path.write_bytes(content)
     assert problems(path) == ["CHIP1 does not agree with its DATASUM"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(bit=st.integers(0, 5 * BLOCK * 8 - 1))
+def test_one_bit_that_fell_over_anywhere_in_a_file_does_not_pass_unseen(bit: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_frame(Path(folder) / "a.fits")
+        content = bytearray(path.read_bytes())
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            found = check_frame(path, ALWAYS_NEEDED)
+        except FrameError:
+            return
+        assert found.problems or found.remarks
 
 
 def test_cards_that_were_edited_are_remarked_and_do_not_spoil_good_pixels(tmp_path: Path) -> None:
