@@ -5,6 +5,7 @@ A site adds a kind of its own through the entry-point group ``qcbench.archives``
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -28,11 +29,14 @@ class RemoteFile:
         Bytes.
     stamp : str
         Changes when the file changes.
+    available_at : datetime, optional
+        Since when the archive has had it, where that is known.
     """
 
     uri: str
     size: int
     stamp: str
+    available_at: dt.datetime | None = None
 
 
 class Archive(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import stat
@@ -136,7 +137,7 @@ class LocalArchive:
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        return RemoteFile(uri, status.st_size, str(status.st_mtime_ns))
+        return RemoteFile(uri, status.st_size, str(status.st_mtime_ns), _time_of(status.st_mtime))
 
     def _has_plain(self, uri: str) -> bool:
         """Tell whether a URI leads to a regular file below ``raw/`` without any link or detour."""
@@ -152,6 +153,14 @@ class LocalArchive:
         except (ValueError, OSError):
             return False
         return stat.S_ISREG(mode)
+
+
+def _time_of(seconds: float) -> dt.datetime | None:
+    """Return when a file was written; None for a time that no calendar has."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -251,6 +251,7 @@ def _index_row(item: Seen, now: dt.datetime) -> Row:
         "dfo_date": item.date,
         "arcfile": item.arcfile,
         "problem": item.problem,
+        "available_at": item.file.available_at,
         "seen_at": now,
     }
 

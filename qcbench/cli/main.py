@@ -15,6 +15,7 @@ from qcbench.cli import (
     bench,
     calsel,
     daily,
+    delays,
     explain,
     instrument,
     observatory,
@@ -105,6 +106,7 @@ SECTIONS: Mapping[str, tuple[click.Command, ...]] = {
         daily.process_qc,
         daily.score_qc,
         bench.get_status_ab,
+        delays.delays,
     ),
     "Review, and what follows it": (
         review.certify_products,

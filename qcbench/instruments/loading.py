@@ -28,6 +28,7 @@ def available_packs(site: Path | None = None) -> dict[str, Path]:
     return found
 
 
+@cache
 def find_pack(name: str, site: Path | None = None) -> InstrumentPack:
     """Read a pack by its name.
 

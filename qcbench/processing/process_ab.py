@@ -50,10 +50,10 @@ from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.running import Limits, end_abandoned
 from qcbench.processing.runs import Call, Given, keep_run
 from qcbench.store import (
-    ABCalibration,
     ABInput,
     ABState,
     AssociationBlock,
+    Frame,
     Product,
     advance,
     record_event,
@@ -63,9 +63,10 @@ from qcbench.workbench import Workbench
 TOOL = "process-ab"
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LOADED = (
-    selectinload(AssociationBlock.inputs).selectinload(ABInput.frame),
-    selectinload(AssociationBlock.calibrations).selectinload(ABCalibration.product),
-    selectinload(AssociationBlock.products),
+    # without the keys: a header has hundreds, and the frames themselves have them
+    selectinload(AssociationBlock.inputs).selectinload(ABInput.frame).defer(Frame.keys),
+    selectinload(AssociationBlock.calibrations),
+    selectinload(AssociationBlock.products).defer(Product.keys),
 )
 
 
@@ -87,6 +88,7 @@ def process_ab(
     engines: Mapping[str, Engine] | None = None,
     again: bool = False,
     parameters: Mapping[str, Scalar | None] | None = None,
+    write_texts: bool = True,
 ) -> ProcessResult:
     """Process an AB that is created or queued.
 
@@ -98,6 +100,8 @@ def process_ab(
         Process a failed AB once more: failures are tried once only, unless somebody asks for it.
     parameters : mapping, optional
         Parameters of the recipe for this AB alone, kept with it, over those of the pack; None for one takes it back.
+    write_texts : bool
+        Write the text form of the AB; a caller with many ABs does that once for all.
 
     Raises
     ------
@@ -121,7 +125,8 @@ def process_ab(
             result = _attempt(bench, ab, work, engines or load_engines())
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        bench.write_texts()
+        if write_texts:
+            bench.write_texts()
     return result
 
 

@@ -191,8 +191,14 @@ def _marked(folder: Path) -> Iterator[psutil.Process]:
     with suppress(OSError):
         for entry in os.scandir("/proc"):
             with suppress(OSError, psutil.Error):
-                if entry.name.isdecimal() and mark in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                if entry.name.isdecimal() and _has(f"{entry.path}/environ", mark):
                     yield psutil.Process(int(entry.name))
+
+
+def _has(environment: str, mark: bytes) -> bool:
+    with Path(environment).open("rb", buffering=0) as file:
+        content = file.read()
+    return mark in content and mark in content.split(b"\0")
 
 
 def _size_mb(folder: Path) -> float:

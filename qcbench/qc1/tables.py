@@ -7,6 +7,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), section 6.2.2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from sqlalchemy import (
     Column,
@@ -28,8 +29,12 @@ PREFIX = "qc1_"
 _TYPES = {"float": Float, "integer": Integer, "text": String}
 
 
+@cache
 def qc1_table(name: str, spec: TableSpec) -> Table:
-    """Return the Core table of a QC1 table; its name in the database starts with ``qc1_``."""
+    """Return the Core table of a QC1 table; its name in the database starts with ``qc1_``.
+
+    It is made once, so that its statements are compiled once.
+    """
     return Table(
         PREFIX + name,
         MetaData(),

@@ -42,10 +42,15 @@ class _Measured:
     rows: list[Measurement]
 
 
-def measure_ab(bench: Workbench, ab_name: str) -> None:
+def measure_ab(bench: Workbench, ab_name: str, *, score: bool = False) -> bool:
     """Read the QC parameters of an AB's products into the QC1 tables: processed → measured, or → failed.
 
-    An AB whose product is missing or can't be read fails with the reason.
+    An AB whose product is missing or can't be read fails with the reason. Return whether it could be measured.
+
+    Parameters
+    ----------
+    score : bool
+        Score it as well, in the same transaction.
 
     Raises
     ------
@@ -57,15 +62,21 @@ def measure_ab(bench: Workbench, ab_name: str) -> None:
     with bench.store.read() as session:
         ab = find_ab(session, ab_name)
         products = products_by_category(ab)
+    pack = bench.pack(ab.instrument)
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
-            measured = _read_products(bench, bench.pack(ab.instrument), ab, products)
+            measured = _read_products(bench, pack, ab, products)
         except FrameError as err:
             # The AB says which product it is; the folder is no help in a table.
             remedy = f". {err.remedy}" if err.remedy else ""
             _fail(bench, ab.name, f"{err.path.name}: {err.problem}{remedy}")
-            return
-        _store(bench, ab.name, measured)
+            return False
+        with bench.store.write() as session:
+            ab = find_ab(session, ab.name)
+            _store(session, ab, measured)
+            if score:
+                _score(session, pack, ab)
+    return True
 
 
 def score_ab(bench: Workbench, ab_name: str) -> ScoreCount:
@@ -82,16 +93,19 @@ def score_ab(bench: Workbench, ab_name: str) -> ScoreCount:
     """
     with bench.store.write() as session:
         ab = find_ab(session, ab_name)
-        old = count_scores(score.verdict for score in ab.scores)
-        verdicts = _verdicts(session, bench.pack(ab.instrument), ab)
-        new = count_scores(verdict.verdict for verdict in verdicts)
-        if ab.state not in SCORED_STATES:
-            advance(session, ab, ABState.SCORED, TOOL, f"score {new.text}")
-        elif new != old:
-            record_event(session, TOOL, "ab_rescored", f"score {old.text} → {new.text}", ab=ab)
-        session.execute(delete(Score).where(Score.ab_id == ab.id))
-        if verdicts:
-            session.execute(insert(Score), [score_row(ab.id, verdict) for verdict in verdicts])
+        return _score(session, bench.pack(ab.instrument), ab)
+
+
+def _score(session: Session, pack: InstrumentPack, ab: AssociationBlock) -> ScoreCount:
+    verdicts = _verdicts(session, pack, ab)
+    new = count_scores(verdict.verdict for verdict in verdicts)
+    if ab.state not in SCORED_STATES:
+        advance(session, ab, ABState.SCORED, TOOL, f"score {new.text}")
+    elif new != (old := count_scores(score.verdict for score in ab.scores)):
+        record_event(session, TOOL, "ab_rescored", f"score {old.text} → {new.text}", ab=ab)
+    session.execute(delete(Score).where(Score.ab_id == ab.id))
+    if verdicts:
+        session.execute(insert(Score), [score_row(ab.id, verdict) for verdict in verdicts])
     return new
 
 
@@ -144,21 +158,19 @@ def product_path(bench: Workbench, product: Product) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def _store(bench: Workbench, ab_name: str, measured: list[_Measured]) -> None:
-    with bench.store.write() as session:
-        ab = find_ab(session, ab_name)
-        advance(session, ab, ABState.MEASURED, TOOL, f"{len(measured)} QC1 tables")
-        for item in measured:
-            ingest(
-                session.connection(),
-                item.table,
-                item.spec,
-                item.rows,
-                ab_name=ab.name,
-                product=item.product,
-                dfo_date=ab.dfo_date,
-                mjd_obs=ab.mjd_obs,
-            )
+def _store(session: Session, ab: AssociationBlock, measured: list[_Measured]) -> None:
+    advance(session, ab, ABState.MEASURED, TOOL, f"{len(measured)} QC1 tables")
+    for item in measured:
+        ingest(
+            session.connection(),
+            item.table,
+            item.spec,
+            item.rows,
+            ab_name=ab.name,
+            product=item.product,
+            dfo_date=ab.dfo_date,
+            mjd_obs=ab.mjd_obs,
+        )
 
 
 def _fail(bench: Workbench, ab_name: str, reason: str) -> None:

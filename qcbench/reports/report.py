@@ -18,6 +18,7 @@ from qcbench.reports.execute import run_notebook
 from qcbench.reports.measure import SCORED_STATES, TOOL, measure_ab, score_ab
 from qcbench.scoring import score_count
 from qcbench.store import ABState, record_event
+from qcbench.store.delays import REPORTED
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
 
@@ -75,7 +76,9 @@ def report_ab(bench: Workbench, ab_name: str, *, force: bool = False) -> Path:
             get_logger().warning("no report", reason=str(err))
             raise
     with bench.store.write() as session:
-        find_ab(session, ab.name).report_path = str(page)
+        owner = find_ab(session, ab.name)
+        owner.report_path = str(page)
+        record_event(session, TOOL, REPORTED, "report written", ab=owner)
     return page
 
 
@@ -104,14 +107,8 @@ def process_qc(bench: Workbench, ab_name: str) -> QcResult:
     TransitionError
         The AB is not processed yet.
     """
-    state = _state(bench, ab_name)
-    if state not in SCORED_STATES | {ABState.MEASURED, ABState.FAILED}:
-        measure_ab(bench, ab_name)
-        state = _state(bench, ab_name)
-    if state == ABState.MEASURED:
-        score_ab(bench, ab_name)
     problem, page = "", None
-    if state != ABState.FAILED:
+    if _bring_to_scores(bench, ab_name):
         try:
             page = report_ab(bench, ab_name)
         except ReportError as err:
@@ -123,9 +120,15 @@ def process_qc(bench: Workbench, ab_name: str) -> QcResult:
     return QcResult(ab.name, ABState(ab.state), score, page, (ab.reason or "") if failed else problem)
 
 
-def _state(bench: Workbench, ab_name: str) -> ABState:
+def _bring_to_scores(bench: Workbench, ab_name: str) -> bool:
+    """Measure and score an AB from where it stands on; tell whether it has scores then."""
     with bench.store.read() as session:
-        return ABState(find_ab(session, ab_name).state)
+        state = ABState(find_ab(session, ab_name).state)
+    if state == ABState.MEASURED:
+        score_ab(bench, ab_name)
+    elif state not in SCORED_STATES | {ABState.FAILED}:
+        return measure_ab(bench, ab_name, score=True)
+    return state != ABState.FAILED
 
 
 def _write_report(

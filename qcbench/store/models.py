@@ -66,6 +66,7 @@ class ArchiveFile(Base):
     dfo_date: Mapped[dt.date | None] = mapped_column(index=True)
     arcfile: Mapped[str | None] = mapped_column(index=True)
     problem: Mapped[str | None]
+    available_at: Mapped[dt.datetime | None]
     seen_at: Mapped[dt.datetime]
 
 

@@ -8,8 +8,9 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -18,7 +19,7 @@ from sqlalchemy import func, select
 
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import BusyError, QcbenchError
+from qcbench.core.errors import BusyError, FileWriteError, QcbenchError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
 from qcbench.core.logs import get_logger, log_context
@@ -42,6 +43,8 @@ from qcbench.workflow.summary import DateSummary, summarize
 
 TOOL = "auto-daily"
 MAX_PASSES = 5
+# between two writings of the texts of ABs while a job runs
+_TEXTS_S = 10.0
 _T = TypeVar("_T")
 _TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
 
@@ -184,6 +187,7 @@ def run_date(
         stages.run("create-job", lambda: create_job(bench, instrument, date))
         cascade = stages.run("cascade", lambda: run_job(bench, instrument, date, show=show)) or cascade
         stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
+        stages.run("AB texts", bench.write_texts)
         _flag_qc(bench, instrument, date)
         if through != "scored":
             stages.run("certify-products", lambda: certify_products(bench, instrument, date))
@@ -222,18 +226,41 @@ _DISTRIBUTION: tuple[tuple[str, Callable[[Workbench, str, dt.date], object]], ..
 
 
 def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | None = None) -> Cascade:
-    """Process the queued ABs of a date in the order of the cascade, each followed by its QC."""
+    """Process the queued ABs of a date in the order of the cascade, each followed by its QC.
+
+    The texts of the ABs are written now and then while it runs; those of the last ones are left to the caller.
+    """
     engines = load_engines()
     tasks = queued_cascade(bench, instrument, date)
 
     def run(name: str) -> bool:
-        return _guarded(bench, name, lambda: process_ab(bench, name, engines=engines).ok)
+        return _guarded(bench, name, lambda: process_ab(bench, name, engines=engines, write_texts=False).ok)
 
     def follow_up(name: str) -> bool:
         return _guarded(bench, name, lambda: _qc(bench, name))
 
     with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
-        return run_cascade(tasks, run, follow_up, workers=bench.settings.processing.workers, advance=advance)
+        write_texts = _now_and_then(bench.write_texts)
+
+        def step(name: str) -> None:
+            advance(name)
+            write_texts()
+
+        return run_cascade(tasks, run, follow_up, workers=bench.settings.processing.workers, advance=step)
+
+
+def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
+    """Return a call that writes if that was long ago; what it can't write is left to a later one, which says so."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last > _TEXTS_S:
+            with suppress(FileWriteError):
+                write()
+            last = time.monotonic()
+
+    return call
 
 
 def _qc(bench: Workbench, ab_name: str) -> bool:

@@ -11,6 +11,7 @@ import yaml
 
 from qcbench.instruments.exceptions import BreakpointsFile, FiltersFile
 from qcbench.instruments.models import NamesFile, Qc1File, RecipeConfig, ScoresFile
+from qcbench.instruments.qc0 import Qc0
 from qcbench.oca import parse_rules
 from tests.cli.conftest import run_qcbench
 from tests.instruments.mycam import observe_unknown
@@ -101,6 +102,8 @@ def test_the_pieces_of_configuration_are_right() -> None:
             MODELS[name].model_validate(content)
         elif name == "instrument.yaml, recipes":
             RecipeConfig.model_validate(content["mycam_bias"])
+        elif name == "instrument.yaml, qc0":
+            Qc0.model_validate(content["qc0"])
         else:
             assert name == "instrument.yaml, static"
     assert seen >= set(MODELS)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from qcbench.core.errors import BusyError
 from qcbench.core.locks import exclusive
 from qcbench.store import AssociationBlock, Decision, Event, Product, record_event
+from qcbench.store.delays import delays_of
 from qcbench.workbench import Workbench, open_workbench
 from qcbench.workflow import auto_daily, open_dates
 from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
@@ -59,6 +60,18 @@ def test_every_processed_ab_has_its_report(finished):
         ).all()
     assert len(made) == 5
     assert all(Path(ab.report_path).is_file() for ab in made)
+
+
+def test_of_every_scored_ab_all_delays_are_known(finished):
+    with finished.store.read() as session:
+        found = {item.ab: item for item in delays_of(session, "hawki", NIGHT)}
+    scored = {name for name, state in states(finished).items() if state in ("scored", "ingested")}
+    assert scored
+    for name in scored:
+        parts = vars(found[name].delays)
+        assert None not in parts.values(), parts
+        assert min(parts.values()) >= 0
+        assert found[name].delays.to_qc == pytest.approx(sum(parts.values()) - parts["report"])
 
 
 def test_the_archive_holds_exactly_the_certified_products(finished):
