@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.association.candidates import (
@@ -29,7 +29,16 @@ from qcbench.association.candidates import (
 from qcbench.core.dates import utc_now
 from qcbench.instruments import InstrumentPack
 from qcbench.oca import Action, Association, Cascade, Match, cascade_of
-from qcbench.store import ABCalibration, ABInput, ABState, AssociationBlock, advance, record_lasting
+from qcbench.store import (
+    ABCalibration,
+    ABInput,
+    ABState,
+    AssociationBlock,
+    Event,
+    Frame,
+    advance,
+    record_lasting,
+)
 from qcbench.store.states import WAITING_STATES
 
 TOOL = "create-ab"
@@ -174,25 +183,33 @@ def _group_of(ab: AssociationBlock) -> list[ABInput]:
     return [item for item in ab.inputs if item.role == RAWFILE]
 
 
-@dataclass
-class AssociationResult:
-    """ABs whose associations changed, and those that are incomplete now."""
+@dataclass(frozen=True)
+class Standing:
+    """Where an instrument stands: what differs as soon as an association may come out otherwise."""
 
-    associated: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
+    last_event: int
+    n_frames: int
+    loaded_at: dt.datetime | None
+
+
+def standing_of(session: Session, instrument: str) -> Standing:
+    """Return where an instrument stands: whatever happens to an AB or a frame that was there adds an event."""
+    frames = select(func.count(Frame.id), func.max(Frame.loaded_at)).where(Frame.instrument == instrument)
+    n_frames, loaded_at = session.execute(frames).one()
+    return Standing(session.scalar(select(func.max(Event.id))) or 0, n_frames, loaded_at)
 
 
 def associate_open(
     session: Session, pack: InstrumentPack, *, mode: str = "CALIB", dates: Collection[dt.date] | None = None
-) -> AssociationResult:
-    """Associate the ABs of an instrument that nobody has worked on, parents before children.
+) -> list[str]:
+    """Associate the ABs of an instrument that nobody has worked on, parents before children; return what changed.
 
     Parameters
     ----------
     dates : collection of date, optional
         Only the ABs of these dates; by default those of all dates.
     """
-    result = AssociationResult()
+    changed: list[str] = []
     query = select(AssociationBlock.id, AssociationBlock.action, AssociationBlock.mjd_obs_mod).where(
         AssociationBlock.instrument == pack.name,
         AssociationBlock.mode == mode,
@@ -202,7 +219,7 @@ def associate_open(
         query = query.where(AssociationBlock.dfo_date.in_(dates))
     rows = session.execute(query).all()
     if not rows:
-        return result
+        return changed
     times = [time for _, _, time in rows]
     associator = Associator.around(session, pack, Span(min(times), max(times)))
     depth = associator.cascade.depth
@@ -210,12 +227,11 @@ def associate_open(
     while batch := [row[0] for row in islice(ordered, _BATCH)]:
         for ab in _blocks(session, batch):
             if _associate(session, associator, ab):
-                result.associated.append(ab.name)
+                changed.append(ab.name)
             if ab.completeness != "COMPLETE":
                 associator.idle.add(ab.id)
-                result.incomplete.append(ab.name)
         session.flush()
-    return result
+    return changed
 
 
 def _blocks(session: Session, ids: Sequence[int]) -> Iterable[AssociationBlock]:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from qcbench.association.associating import associate_open
+from qcbench.association.associating import Standing, associate_open, standing_of
 from qcbench.association.forming import form_abs
 from qcbench.association.frames import take_frames
 from qcbench.association.general import index_general
 from qcbench.association.waiting import patience_of
 from qcbench.core.dates import utc_now
 from qcbench.store import AssociationBlock, mark_date, record_event
+from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
 TOOL = "create-ab"
@@ -70,6 +72,7 @@ def create_abs(
     mode: Literal["CALIB", "SCIENCE"] = "CALIB",
     *,
     now: dt.datetime | None = None,
+    settled: dict[str, Standing] | None = None,
 ) -> CreateResult:
     """Create the ABs of an instrument, date and mode that can be created now, and associate those that are open.
 
@@ -79,6 +82,9 @@ def create_abs(
     ----------
     now : datetime, optional
         The time against which a template counts as still being taken; by default the present.
+    settled : dict, optional
+        Where each instrument stood when its open ABs were associated last, kept by a caller with many dates: they are
+        not associated again where nothing has happened since, and texts that somebody removed are not looked for.
 
     Raises
     ------
@@ -93,27 +99,33 @@ def create_abs(
         formed = form_abs(session, pack, date, mode, taken, patience)
         # science ABs stay open for ever: those of other dates are left as they are, but for templates over two dates
         dates = {date, *(frame.dfo_date for frame in taken.frames)} if mode == "SCIENCE" else None
-        associations = associate_open(session, pack, mode=mode, dates=dates)
+        associated = []
+        if settled is None or settled.get(instrument) != standing_of(session, instrument):
+            associated = associate_open(session, pack, mode=mode, dates=dates)
         if formed.created:
             text = f"{len(formed.created)} ABs created"
             record_event(session, TOOL, _FLAGS[mode], text, instrument=instrument, date=date)
-        touched = {*formed.created, *formed.changed, *associations.associated}
         session.flush()
-        mark_date(session, instrument, date)
-        of_date = set(
-            session.scalars(
-                select(AssociationBlock.name).where(
-                    AssociationBlock.instrument == instrument,
-                    AssociationBlock.dfo_date == date,
-                    AssociationBlock.mode == mode,
-                )
-            )
-        )
+        if settled is None:
+            mark_date(session, instrument, date)
+        else:
+            settled[instrument] = standing_of(session, instrument)
+        result.incomplete = _incomplete(session, instrument, date, mode)
     bench.write_texts()
     result.created, result.dissolved, result.waiting = formed.created, formed.dissolved, formed.waiting
-    result.associated = sorted(touched - set(formed.created))
-    result.incomplete = [name for name in associations.incomplete if name in of_date]
+    result.associated = sorted({*formed.changed, *associated} - set(formed.created))
     result.filtered = sorted(taken.filtered)
     result.unclassified, result.unsupported = taken.unclassified, formed.unsupported
     result.late = sorted(formed.late)
     return result
+
+
+def _incomplete(session: Session, instrument: str, date: dt.date, mode: str) -> list[str]:
+    query = select(AssociationBlock.name).where(
+        AssociationBlock.instrument == instrument,
+        AssociationBlock.dfo_date == date,
+        AssociationBlock.mode == mode,
+        AssociationBlock.state.in_(WAITING_STATES),
+        AssociationBlock.completeness != "COMPLETE",
+    )
+    return list(session.scalars(query.order_by(AssociationBlock.mjd_obs, AssociationBlock.name)))

@@ -11,6 +11,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -29,6 +30,8 @@ from qcbench.store.models import NO_RECIPE
 from qcbench.store.states import WAITING_STATES
 
 TOOL = "create-ab"
+# ids in one query
+_BATCH = 500
 
 
 @dataclass
@@ -141,30 +144,32 @@ def _with_known(
 
     Where the rules or the headers split a group in two, the AB that nobody has worked on stays with the first one.
     """
+    groups = list(groups)
+    formed = _formed_from(session, {frame.id for found in groups for frame in found.frames})
     claimed: set[int] = set()
     for found in groups:
-        known = _formed_before(session, found, claimed)
+        # any of its frames tells, should the first come late
+        before = {ab.id: ab for frame in found.frames for ab in formed.get((found.action, frame.id), ())}
+        known = before[min(before.keys() - claimed)] if before.keys() - claimed else None
         if known is not None and _is_untouched(known):
             claimed.add(known.id)
         yield found, known
 
 
-def _formed_before(session: Session, found: _Group, claimed: Collection[int]) -> AssociationBlock | None:
-    """Return the AB that this group has formed already: any of its frames tells, should the first come late."""
-    query = (
-        select(AssociationBlock)
-        .join(AssociationBlock.inputs)
-        .where(
-            AssociationBlock.action == found.action,
-            ABInput.role == RAWFILE,
-            ABInput.frame_id.in_([frame.id for frame in found.frames]),
-            AssociationBlock.id.not_in(claimed),
+def _formed_from(session: Session, frames: Collection[int]) -> dict[tuple[str, int], list[AssociationBlock]]:
+    """Return the ABs whose groups have any of these frames, by their action and the id of the frame."""
+    found: dict[tuple[str, int], list[AssociationBlock]] = {}
+    ids = iter(frames)
+    while batch := list(islice(ids, _BATCH)):
+        query = (
+            select(ABInput.frame_id, AssociationBlock)
+            .join(ABInput.ab)
+            .where(ABInput.role == RAWFILE, ABInput.frame_id.in_(batch))
+            .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
         )
-        .options(selectinload(AssociationBlock.inputs), selectinload(AssociationBlock.products))
-        .order_by(AssociationBlock.id)
-        .limit(1)
-    )
-    return session.scalar(query)
+        for frame_id, ab in session.execute(query):
+            found.setdefault((ab.action, frame_id), []).append(ab)
+    return found
 
 
 def _is_untouched(ab: AssociationBlock) -> bool:

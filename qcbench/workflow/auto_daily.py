@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from sqlalchemy import func, select
 
-from qcbench.association import create_abs, load_headers, scan_archive
+from qcbench.association import Standing, create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
 from qcbench.core.errors import BusyError, FileWriteError, QcbenchError
 from qcbench.core.files import remove_leftovers
@@ -115,11 +115,12 @@ def auto_daily(
         with progress_bar(0, "archive", show=show) as advance:
             scan = scan_archive(bench, advance, wanted=lambda date: dates is None or date in dates)
             result.unusable_files = scan.problems
+        settled: dict[str, Standing] = {}
         # what one date certifies may complete an AB of another one: go on until no AB changes
         for result.passes in range(1, MAX_PASSES + 1):
             before = _ab_changes(bench)
             result.dates = [
-                run_date(bench, instrument, date, through=limit, now=now, show=show)
+                run_date(bench, instrument, date, through=limit, now=now, settled=settled, show=show)
                 for instrument in instruments or bench.instruments
                 for date in (dates if dates is not None else open_dates(bench, instrument))
             ]
@@ -173,9 +174,13 @@ def run_date(
     *,
     through: Through,
     now: dt.datetime | None = None,
+    settled: dict[str, Standing] | None = None,
     show: bool | None = None,
 ) -> DateResult:
-    """Run the automatic part for one date. A stage that can't be carried out is said, and the others go on."""
+    """Run the automatic part for one date. A stage that can't be carried out is said, and the others go on.
+
+    `settled` is that of `create_abs`.
+    """
     stages = _Stages(bench, instrument, date)
     cascade = Cascade()
     differences: list[str] = []
@@ -183,7 +188,7 @@ def run_date(
     with log_context(instrument=instrument, date=date):
         stages.run("data-loader", lambda: load_headers(bench, instrument, date))
         stages.run("create-report", lambda: data_report(bench, instrument, date))
-        stages.run("create-ab", lambda: create_abs(bench, instrument, date, now=now))
+        stages.run("create-ab", lambda: create_abs(bench, instrument, date, now=now, settled=settled))
         stages.run("create-job", lambda: create_job(bench, instrument, date))
         cascade = stages.run("cascade", lambda: run_job(bench, instrument, date, show=show)) or cascade
         stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
