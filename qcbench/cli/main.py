@@ -12,6 +12,7 @@ from click.shell_completion import get_completion_class
 
 import qcbench
 from qcbench.cli import (
+    accounts,
     bench,
     calsel,
     daily,
@@ -107,6 +108,7 @@ SECTIONS: Mapping[str, tuple[click.Command, ...]] = {
         daily.score_qc,
         bench.get_status_ab,
         delays.delays,
+        accounts.account,
     ),
     "Review, and what follows it": (
         review.certify_products,

@@ -5,6 +5,7 @@ from qcbench.distribution.finishing import FinishResult, NightStatistics, finish
 from qcbench.distribution.ingestion import IngestResult, ingest_products
 from qcbench.distribution.moving import MoveResult, move_products
 from qcbench.distribution.naming import Rename, plan_names
+from qcbench.distribution.nights import blockers_of, is_listed_only, what_waits
 from qcbench.distribution.renaming import RenameResult, rename_products
 from qcbench.distribution.updating import UpdateResult, update_abs
 
@@ -17,10 +18,13 @@ __all__ = [
     "RenameResult",
     "UpdateResult",
     "audit",
+    "blockers_of",
     "finish_night",
     "ingest_products",
+    "is_listed_only",
     "move_products",
     "plan_names",
     "rename_products",
     "update_abs",
+    "what_waits",
 ]

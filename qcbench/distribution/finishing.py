@@ -6,18 +6,17 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.6 and 5.5.7.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from qcbench.core.files import remove_leftovers, write_error
 from qcbench.distribution.moving import delete_purged
-from qcbench.distribution.nights import Night, is_listed_only, is_stuck
+from qcbench.distribution.nights import Night, blockers_of, is_listed_only, what_waits
 from qcbench.store import (
-    ABCalibration,
     ABState,
     ArchiveFile,
     AssociationBlock,
@@ -25,15 +24,10 @@ from qcbench.store import (
     Product,
     record_event,
 )
-from qcbench.store.states import DISTRIBUTED, OPEN_STATES, TO_REVIEW
+from qcbench.store.states import DISTRIBUTED
 from qcbench.workbench import Workbench
 
 TOOL = "finish-night"
-_NEXT_STEP = {
-    ABState.CERTIFIED: "move-products",
-    ABState.MOVED: "rename-products",
-    ABState.RENAMED: "ingest-products",
-}
 _ENDS = frozenset({ABState.INGESTED, ABState.REJECTED})
 
 
@@ -106,9 +100,9 @@ def _waiting(night: Night, session: Session) -> Iterator[str]:
     abs_of_night = [
         ab for ab in night.blocks(session) if ABState(ab.state) not in _ENDS and not is_listed_only(ab)
     ]
-    blockers = _blockers(session, [ab.id for ab in abs_of_night])
+    blockers = blockers_of(session, [ab.id for ab in abs_of_night])
     for ab in abs_of_night:
-        yield f"{ab.name}: {_why(ab, blockers.get(ab.id, []))}"
+        yield f"{ab.name}: {what_waits(ab, blockers.get(ab.id, ()))}"
 
 
 def _n_unloaded(night: Night, session: Session) -> int:
@@ -127,34 +121,6 @@ def _n_unloaded(night: Night, session: Session) -> int:
         )
     )
     return count or 0
-
-
-def _why(ab: AssociationBlock, blockers: Iterable[str]) -> str:
-    state = ABState(ab.state)
-    if is_stuck(ab):
-        tags = ", ".join(str(item["tag"]) for item in ab.missing if item["required"]) or "a calibration"
-        return f"incomplete, it waits for {tags}. Reject it if that will not come"
-    if state in OPEN_STATES:
-        return f"{state}, it waits for {', '.join(blockers) or 'its turn in process-ab'}"
-    if state in TO_REVIEW:
-        return f"{state}, it waits for a decision" + (f" ({ab.review})" if ab.review else "")
-    return f"{state}, it waits for {_NEXT_STEP[state]}"
-
-
-def _blockers(session: Session, ab_ids: list[int]) -> dict[int, list[str]]:
-    """Return, by AB, the ABs whose products it needs and which have not made them yet."""
-    uses = session.scalars(
-        select(ABCalibration)
-        .join(ABCalibration.product)
-        .where(ABCalibration.ab_id.in_(ab_ids), Product.location == "virtual", ABCalibration.role == "MCALIB")
-        .options(joinedload(ABCalibration.product).joinedload(Product.ab))
-        .order_by(ABCalibration.ab_id, ABCalibration.position)
-    )
-    found: dict[int, list[str]] = {}
-    for use in uses:
-        owner = use.product.maker
-        found.setdefault(use.ab_id, []).append(f"{owner.name} ({owner.state})")
-    return found
 
 
 def _remove_leftovers(night: Night) -> int:

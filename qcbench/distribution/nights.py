@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from qcbench.core.errors import FrameError, PackError, QcbenchError
@@ -27,9 +27,15 @@ from qcbench.store import (
     record_lasting,
 )
 from qcbench.store.models import NO_RECIPE
+from qcbench.store.states import OPEN_STATES, TO_REVIEW
 from qcbench.workbench import Workbench
 
 Mode = Literal["CALIB"]
+_NEXT_STEP = {
+    ABState.CERTIFIED: "move-products",
+    ABState.MOVED: "rename-products",
+    ABState.RENAMED: "ingest-products",
+}
 AFTER = {
     ABState.MOVED: frozenset({ABState.MOVED, ABState.RENAMED, ABState.INGESTED}),
     ABState.RENAMED: frozenset({ABState.RENAMED, ABState.INGESTED}),
@@ -189,3 +195,32 @@ def is_listed_only(ab: AssociationBlock) -> bool:
 def is_stuck(ab: AssociationBlock) -> bool:
     """Tell whether an AB lacks calibrations, so that it can't even be processed."""
     return ab.state == ABState.CREATED and ab.completeness == "INCOMPLETE"
+
+
+def blockers_of(session: Session, ab_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return, by the id of an AB, the ABs whose products it needs and which have not made them yet."""
+    uses = session.scalars(
+        select(ABCalibration)
+        .join(ABCalibration.product)
+        .where(ABCalibration.ab_id.in_(ab_ids), Product.location == "virtual", ABCalibration.role == "MCALIB")
+        .options(joinedload(ABCalibration.product).joinedload(Product.ab))
+        .order_by(ABCalibration.ab_id, ABCalibration.position)
+    )
+    found: dict[int, list[str]] = {}
+    for use in uses:
+        owner = use.product.maker
+        found.setdefault(use.ab_id, []).append(f"{owner.name} ({owner.state})")
+    return found
+
+
+def what_waits(ab: AssociationBlock, blockers: Collection[str]) -> str:
+    """Say in words what an AB that is not at its end waits for."""
+    state = ABState(ab.state)
+    if is_stuck(ab):
+        tags = ", ".join(str(item["tag"]) for item in ab.missing if item["required"]) or "a calibration"
+        return f"incomplete, it waits for {tags}. Reject it if that will not come"
+    if state in OPEN_STATES:
+        return f"{state}, it waits for {', '.join(blockers) or 'its turn in process-ab'}"
+    if state in TO_REVIEW:
+        return f"{state}, it waits for a decision" + (f" ({ab.review})" if ab.review else "")
+    return f"{state}, it waits for {_NEXT_STEP[state]}"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.output import program
-from qcbench.store import ABState
+from qcbench.store import ABState, record_event
 from tests import builders
 
 from .conftest import DATE, run_json, run_qcbench
@@ -54,6 +55,41 @@ def test_the_automatic_part_step_by_step(night: Path, tmp_path: Path) -> None:
     states = {row["name"]: row["state"] for row in rows}
     assert states[first] == "processed"
     assert sorted(states.values()) == ["created", "processed", *["queued"] * (len(rows) - 2)]
+
+
+def test_every_file_and_ab_of_a_date_that_is_half_done_is_accounted_for(night: Path, tmp_path: Path) -> None:
+    night = shutil.copytree(night, tmp_path / "bench")
+    run_json("data-loader", "-t", "h", "-d", DATE, workbench=night)
+    run_json(*words("create-ab"), "-i", workbench=night)
+    job = run_json(*words("create-job"), workbench=night)
+    first = job["abs"][0]["ab"]
+    run_json("process-ab", "-a", first, workbench=night)
+    run_json("process-qc", "-a", first, workbench=night)
+    found = run_json("account", "-d", DATE, workbench=night)
+    (abs_,), (files,) = found["abs"], found["files"]
+    assert (abs_["succeeded"], abs_["failed"], abs_["unaccounted"]) == (1, 0, 0)
+    assert abs_["waiting"] == len(job["abs"]) - 1 == len(found["waiting"])
+    assert all("it waits for" in row["waiting"] for row in found["waiting"])
+    assert (files["unusable"], files["unaccounted"]) == (0, 0), "what is not FITS is of no instrument"
+    assert files["files"] == files["in_abs"] + files["in_none"]
+    assert sum(row["files"] for row in found["others"]) == files["in_none"]
+
+    delays = run_json("delays", "-d", DATE, workbench=night)
+    (done,) = [row for row in delays["abs"] if row["to_qc"] is not None]
+    assert done["ab"] == first
+    assert {row["stage"] for row in delays["stages"]} >= {"arrival", "queue", "recipe", "qc", "to_qc"}
+
+
+def test_an_ab_of_which_there_is_no_trace_is_unaccounted_for(tmp_path: Path) -> None:
+    bench = builders.build_workbench(tmp_path)
+    with bench.store.write() as session:
+        lost = builders.add_ab(session, 1)
+        record_event(session, "create-ab", "ab_created", "1 raw frame", ab=lost)
+        session.flush()
+        session.delete(lost)
+    answer = run_qcbench("account", workbench=tmp_path)
+    assert answer.exit_code == NOT_DONE
+    assert "Something is unaccounted for" in answer.stdout
 
 
 def test_an_ab_that_fails_ends_its_command_with_20(night: Path, tmp_path: Path) -> None:
