@@ -11,7 +11,9 @@ from qcbench.cli.output import Answer, Row, Table
 from qcbench.cli.parameters import date_option
 
 
-@command("account", "qcbench account", "qcbench account -d 2026-11-18 -d 2026-11-19 -i hawki --json")
+@command(
+    "account", "qcbench account", "qcbench account -d 2026-11-18 -d 2026-11-19 --instrument hawki --json"
+)
 @date_option("DFO date; can be given again. Without it: all dates.", required=False, multiple=True)
 @pass_invocation
 def account(invocation: Invocation, date: Sequence[dt.date]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TO_QC = "to_qc"
 
 
-@command("delays", "qcbench delays -d 2026-11-19", "qcbench delays -d yesterday -i hawki --json")
+@command("delays", "qcbench delays -d 2026-11-19", "qcbench delays -d yesterday --instrument hawki --json")
 @date_option()
 @pass_invocation
 def delays(invocation: Invocation, date: dt.date) -> None:

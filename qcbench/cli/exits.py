@@ -7,6 +7,7 @@ from qcbench.core import errors
 NOT_DONE = 20
 DIFFERENT = 21
 INTERRUPTED = 130
+TERMINATED = 143
 _GENERAL = {
     0: "All went well.",
     1: "qcbench doctor found that something needed is missing; or an error that no class below names.",
@@ -16,6 +17,7 @@ _MORE = {
     NOT_DONE: "The command ended, but something that it was asked for could not be done; its answer says what.",
     DIFFERENT: "qcbench verify-ab found differences; its answer lists them.",
     INTERRUPTED: "Interrupted with Ctrl-C; the same command, called again, goes on.",
+    TERMINATED: "Ended by the system or by somebody (SIGTERM); the same command, called again, goes on.",
 }
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import get_completion_class
@@ -26,12 +30,33 @@ from qcbench.cli import (
     texts,
     verify,
 )
-from qcbench.cli.exits import INTERRUPTED, exit_codes
+from qcbench.cli.exits import INTERRUPTED, TERMINATED, exit_codes
 from qcbench.cli.invocation import command, common_options
 from qcbench.cli.output import PROGRAM, plain
 from qcbench.core.errors import QcbenchError
 
 _COMPLETE = "_QCBENCH_COMPLETE"
+
+
+class _Terminated(KeyboardInterrupt):
+    """The system, or somebody, ended the program with SIGTERM."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what runs within the block as Ctrl-C does: recipes are ended, and ABs go back to the queue."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Program(click.Group):
@@ -47,15 +72,16 @@ class Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with _ended_by_sigterm():
+                return super().invoke(ctx)
         except QcbenchError as err:
             click.echo(f"Error: {plain(str(err))}", err=True)
             ctx.exit(err.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as err:
             click.echo(
                 "\nInterrupted. Nothing is lost: call the same command again, and it goes on.", err=True
             )
-            ctx.exit(INTERRUPTED)
+            ctx.exit(TERMINATED if isinstance(err, _Terminated) else INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, section by section."""

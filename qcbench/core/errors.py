@@ -58,6 +58,12 @@ class FrameError(QcbenchError):
         super().__init__(f"{path}: {problem}" + (f". {remedy}" if remedy else ""))
 
 
+class StoppedError(QcbenchError):
+    """Somebody ended the program: what was being worked on is as if it had not been begun."""
+
+    exit_code = 130
+
+
 class ArchiveError(QcbenchError):
     """An archive can't be reached, has not got a file, or refuses one."""
 

@@ -28,22 +28,26 @@ def available_packs(site: Path | None = None) -> dict[str, Path]:
     return found
 
 
-@cache
 def find_pack(name: str, site: Path | None = None) -> InstrumentPack:
-    """Read a pack by its name.
+    """Read a pack by its name; that of the site wins.
 
     Raises
     ------
     PackError
         There is no such pack, or one of its files is wrong.
     """
-    packs = available_packs(site)
-    if name not in packs:
-        raise PackError(
-            site or BUILT_IN, f"there is no instrument pack '{name}'; there is {', '.join(packs)}"
-        )
-    additions = site / name if site is not None and packs[name] != site / name else None
-    return load_pack(packs[name], additions)
+    # asked for with every step of every AB: the folders are not listed
+    built_in, own = BUILT_IN / name, site / name if site is not None else None
+    if own is not None and _is_pack(own):
+        return load_pack(own)
+    if _is_pack(built_in):
+        return load_pack(built_in, own)
+    known = ", ".join(available_packs(site))
+    raise PackError(site or BUILT_IN, f"there is no instrument pack '{name}'; there is {known}")
+
+
+def _is_pack(folder: Path) -> bool:
+    return (folder / "instrument.yaml").is_file()
 
 
 @cache

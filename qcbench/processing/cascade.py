@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.2 and 5.8 (WAITFOR).
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -74,6 +75,7 @@ def run_cascade(
     *,
     workers: int = 0,
     advance: Advance = silent,
+    stop: threading.Event | None = None,
 ) -> Cascade:
     """Run tasks in the order of their dependencies, as many at a time as there are workers.
 
@@ -87,6 +89,8 @@ def run_cascade(
         Called with the name of each task that ended well; nothing waits for it.
     workers : int
         0: one for each core.
+    stop : Event, optional
+        Set when the cascade is left early, by Ctrl-C or an error, for `run` to end what it is at: it is waited for.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def run_cascade(
     running: dict[Future[bool], tuple[str, bool]] = {}
     n_workers = workers or os.cpu_count() or 1
     plan = _Plan(tasks, n_workers)
-    with _pool(n_workers) as pool:
+    with _pool(n_workers, stop or threading.Event()) as pool:
         while True:
             while len(running) < n_workers and (chosen := plan.take()):
                 name, is_follow_up = chosen
@@ -213,10 +217,13 @@ def _follow(follow_up: Callable[[str], object]) -> Callable[[str], bool]:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool that, when it is left early, drops what has not begun."""
+def _pool(workers: int, stop: threading.Event) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool that, when it is left early, drops what has not begun, and tells what has."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="cascade")
     try:
         yield pool
+    except BaseException:
+        stop.set()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)

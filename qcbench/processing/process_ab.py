@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from qcbench.core.errors import (
     NotFoundError,
     QcbenchError,
     RecipeError,
+    StoppedError,
     WaitingError,
 )
 from qcbench.core.files import (
@@ -89,6 +91,7 @@ def process_ab(
     again: bool = False,
     parameters: Mapping[str, Scalar | None] | None = None,
     write_texts: bool = True,
+    stop: threading.Event | None = None,
 ) -> ProcessResult:
     """Process an AB that is created or queued.
 
@@ -102,6 +105,8 @@ def process_ab(
         Parameters of the recipe for this AB alone, kept with it, over those of the pack; None for one takes it back.
     write_texts : bool
         Write the text form of the AB; a caller with many ABs does that once for all.
+    stop : Event, optional
+        Set by a caller in another thread that wants to end: the recipe is ended, and the AB goes back to the queue.
 
     Raises
     ------
@@ -115,6 +120,8 @@ def process_ab(
         A calibration that it needs is not there yet: it stays in the queue.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
+    StoppedError
+        It was stopped, and is in the queue again.
     """
     _check_disk(bench)
     ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
@@ -122,7 +129,7 @@ def process_ab(
     work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
     with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
         try:
-            result = _attempt(bench, ab, work, engines or load_engines())
+            result = _attempt(bench, ab, work, engines or load_engines(), stop or threading.Event())
         finally:
             shutil.rmtree(work, ignore_errors=True)
         if write_texts:
@@ -131,15 +138,18 @@ def process_ab(
 
 
 def _attempt(
-    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine]
+    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine], stop: threading.Event
 ) -> ProcessResult:
     """Process an AB that is claimed: its own failures fail it, those of the machine put it back to the queue."""
     try:
-        return _process(bench, ab, work, engines)
+        return _process(bench, ab, work, engines, stop)
     except (FrameError, ArchiveError, RecipeError) as err:
         return _failed(bench, ab, str(err))
     except QcbenchError as err:
         _release(bench, ab.name, str(err))
+        raise
+    except KeyboardInterrupt:
+        _release(bench, ab.name, "the program that worked on it was ended")
         raise
     except OSError as err:
         problem = write_error(Path(str(err.filename or work)), err)
@@ -254,7 +264,7 @@ def _release(bench: Workbench, ab_name: str, why: str) -> None:
 
 
 def _process(
-    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine]
+    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine], stop: threading.Event
 ) -> ProcessResult:
     if ab.completeness != "COMPLETE":
         missing = "; ".join(item["why"] for item in ab.missing if item["required"])
@@ -277,8 +287,10 @@ def _process(
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
         log=work / "recipe.log",
-        limits=_limits(bench, pack.instrument.recipes[ab.recipe]),
+        limits=_limits(bench, pack.instrument.recipes[ab.recipe], stop),
     )
+    if stop.is_set():
+        raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     result = engine.run(job)
     log = _log_of(bench, ab)
@@ -289,13 +301,14 @@ def _process(
     return _succeeded(bench, ab, call, passed_over, result, log)
 
 
-def _limits(bench: Workbench, recipe: RecipeConfig) -> Limits:
+def _limits(bench: Workbench, recipe: RecipeConfig, stop: threading.Event) -> Limits:
     """Return what a recipe may take: as its pack says, else as the settings say."""
     settings = bench.settings.processing
     return Limits(
         timeout_s=recipe.timeout_s or settings.timeout_s,
         memory_mb=settings.memory_mb if recipe.memory_mb is None else recipe.memory_mb,
         disk_mb=settings.disk_mb if recipe.disk_mb is None else recipe.disk_mb,
+        stop=stop,
     )
 
 

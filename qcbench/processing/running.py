@@ -8,14 +8,16 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from qcbench.core.errors import StoppedError
 from qcbench.core.locks import identity_of, is_alive
 
 RUNNING = "recipe.pid"
@@ -30,11 +32,15 @@ _PER_MIB = _MIB if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What a recipe with all its children may take: seconds, and MiB of memory and of disk; 0 is no limit."""
+    """What a recipe with all its children may take: seconds, and MiB of memory and of disk; 0 is no limit.
+
+    `stop` is set by whoever wants to end it before.
+    """
 
     timeout_s: float
     memory_mb: float = 0.0
     disk_mb: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,11 @@ def run_process(
     ----------
     cwd : Path
         Its working directory, which nobody else fills.
+
+    Raises
+    ------
+    StoppedError
+        Whoever called for it has been told to end.
     """
     start = time.monotonic()
     with log.open("wb") as stream, subprocess.Popen(
@@ -80,6 +91,8 @@ def run_process(
             _kill_group(process.pid)
             watch.end_strays()
             watch.saw(_reaped(process))
+    if limits.stop.is_set() and process.returncode:
+        raise StoppedError(f"{command[0]} was ended with the program that called it")
     return Ended(process.returncode, stopped, time.monotonic() - start, watch.peak_mb)
 
 
@@ -105,6 +118,8 @@ class _Watch:
         return None
 
     def _excess(self) -> str | None:
+        if self._limits.stop.is_set():
+            return "the program that called it was ended"
         if time.monotonic() >= self._deadline:
             return f"it ran longer than {self._limits.timeout_s:g} s"
         memory = self._memory_mb()

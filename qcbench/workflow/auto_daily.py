@@ -8,6 +8,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from sqlalchemy import func, select
 
 from qcbench.association import Standing, create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import BusyError, FileWriteError, QcbenchError
+from qcbench.core.errors import BusyError, FileWriteError, QcbenchError, StoppedError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
 from qcbench.core.logs import get_logger, log_context
@@ -237,9 +238,12 @@ def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | No
     """
     engines = load_engines()
     tasks = queued_cascade(bench, instrument, date)
+    stop = threading.Event()
 
     def run(name: str) -> bool:
-        return _guarded(bench, name, lambda: process_ab(bench, name, engines=engines, write_texts=False).ok)
+        return _guarded(
+            bench, name, lambda: process_ab(bench, name, engines=engines, write_texts=False, stop=stop).ok
+        )
 
     def follow_up(name: str) -> bool:
         return _guarded(bench, name, lambda: _qc(bench, name))
@@ -251,7 +255,8 @@ def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | No
             advance(name)
             write_texts()
 
-        return run_cascade(tasks, run, follow_up, workers=bench.settings.processing.workers, advance=step)
+        workers = bench.settings.processing.workers
+        return run_cascade(tasks, run, follow_up, workers=workers, advance=step, stop=stop)
 
 
 def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
@@ -277,6 +282,8 @@ def _guarded(bench: Workbench, ab_name: str, work: Callable[[], bool]) -> bool:
     """Do the work on one AB; what goes wrong is an event, and the rest of the night goes on."""
     try:
         return work()
+    except StoppedError:
+        return False
     except QcbenchError as err:
         _say(bench, "ab_problem", f"{ab_name}: {err}")
         return False

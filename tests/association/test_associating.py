@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from qcbench.instruments.loading import find_pack, load_pack
+from qcbench.instruments.loading import load_pack
 from qcbench.store import ABState, AssociationBlock, Event, Frame, Product, advance
 from qcbench.workbench import Workbench
 from tests.association.observatory import (
@@ -409,7 +409,6 @@ def test_frames_that_the_rules_group_otherwise_now_get_other_abs(tmp_path: Path)
 def change_rules(bench: Workbench, rules: str) -> None:
     """Give the instrument other rules, as the next process would read them."""
     (bench.tree.config / "toy" / "rules.oca").write_text(rules)
-    find_pack.cache_clear()
     load_pack.cache_clear()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from qcbench.core.errors import QcbenchError
-from qcbench.instruments.loading import find_pack, load_pack
+from qcbench.instruments.loading import load_pack
 from qcbench.store import Event, Frame
 from qcbench.workbench import Workbench
 from tests.association.observatory import arrive, block, blocks, build, create, template
@@ -17,7 +17,6 @@ from tests.association.observatory import arrive, block, blocks, build, create, 
 def filter_by(bench: Workbench, text: str) -> None:
     """Give the instrument these filters, as an engineer would while the workbench is in use."""
     (bench.tree.config / "toy" / "filters.yaml").write_text(text)
-    find_pack.cache_clear()
     load_pack.cache_clear()
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from qcbench.core.errors import NotFoundError, TransitionError
-from qcbench.instruments.loading import find_pack, load_pack
+from qcbench.instruments.loading import load_pack
 from qcbench.qc1 import read_ab
 from qcbench.reports import measure_ab, rescore, score_ab
 from qcbench.store import Event
@@ -143,7 +143,6 @@ def test_new_thresholds_rescore_what_is_stored_and_keep_the_state(bench, tmp_pat
     workbench(wider, scores=PACK["scores.yaml"].replace("high: 11.2", "high: 13.2")).close()
     scores = bench.tree.config / INSTRUMENT / "scores.yaml"
     scores.write_text((wider / "config" / INSTRUMENT / "scores.yaml").read_text())
-    find_pack.cache_clear()
     load_pack.cache_clear()
     assert {ab: count.text for ab, count in rescore(bench, INSTRUMENT, DATE).items()} == {name: "0/4"}
     ab = block(bench, name)
