@@ -85,15 +85,7 @@ def open_frame(path: Path, tag: str) -> Frame:
         The file is missing, not FITS, truncated, has rubbish behind its end, or holds no two-dimensional
         image.
     """
-    if not path.is_file():
-        raise RecipeRunError(Code.FILE_NOT_FOUND, f"Could not open the input file {path}: no such file")
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            _check_whole(path, hdus)
-            header = hdus[0].header.copy()
-            detectors = tuple(d for index, hdu in enumerate(hdus) if (d := _detector(path, index, hdu)))
-    except (OSError, TypeError, ValueError, KeyError, fits.VerifyError) as err:
-        raise unreadable(f"{path}: error reading from FITS file: {err}") from err
+    header, detectors = _open(path, of_images=True)
     if not detectors:
         raise unusable(f"{path}: no image in this file ({tag}); a recipe needs pixels, not only tables")
     names = [detector.name for detector in detectors]
@@ -102,6 +94,29 @@ def open_frame(path: Path, tag: str) -> Frame:
             f"{path}: more than one image extension is named {twice[0]}; EXTNAME has to tell them apart"
         )
     return Frame(path, tag, header, detectors)
+
+
+def open_product(path: Path, tag: str) -> Frame:
+    """Open a product that holds spectra or tables, and check that it is whole; it has no detectors.
+
+    Raises
+    ------
+    RecipeRunError
+        As `open_frame`, but for what the file holds.
+    """
+    return Frame(path, tag, _open(path, of_images=False)[0], ())
+
+
+def _open(path: Path, *, of_images: bool) -> tuple[fits.Header, tuple[Detector, ...]]:
+    if not path.is_file():
+        raise RecipeRunError(Code.FILE_NOT_FOUND, f"Could not open the input file {path}: no such file")
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            _check_whole(path, hdus)
+            found = (_detector(path, index, hdu) for index, hdu in enumerate(hdus) if of_images)
+            return hdus[0].header.copy(), tuple(detector for detector in found if detector)
+    except (OSError, TypeError, ValueError, KeyError, fits.VerifyError) as err:
+        raise unreadable(f"{path}: error reading from FITS file: {err}") from err
 
 
 def _check_whole(path: Path, hdus: fits.HDUList) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qcbench.recipes.failures import Code, RecipeRunError, bad_parameter, missing
-from qcbench.recipes.frames import Frame, open_frame
+from qcbench.recipes.frames import Frame, open_frame, open_product
 
 
 @dataclass(frozen=True)
@@ -129,3 +129,9 @@ class Run:
             if frames:
                 return frames[0]
         return None
+
+    def spectrum(self, parameter: str) -> Frame | None:
+        """Open the first product of spectra or tables that carries one of the tags of a parameter."""
+        tags = self.tags(parameter)
+        first = next((line for line in self.job.sof if line.tag in tags), None)
+        return open_product(first.path, first.tag) if first else None

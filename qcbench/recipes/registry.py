@@ -17,7 +17,9 @@ _BUILT_IN = {
     "bias": "qcbench.recipes.bias",
     "dark": "qcbench.recipes.dark",
     "detector_noise": "qcbench.recipes.detector_noise",
+    "extract": "qcbench.recipes.extract",
     "flat": "qcbench.recipes.flat",
+    "slit_flat": "qcbench.recipes.slit_flat",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qcbench.core.errors import SettingsError
-from qcbench.simulate.description import Dark, Flat
+from qcbench.simulate.scenes import Dark, Flat
 from qcbench.simulate.schedule import Exposure
 
 Night = tuple[Exposure, ...]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from qcbench.core.errors import PackError
+from qcbench.simulate.scenes import Flat, Pair, Part, Scene, SlitFlat
 
 Scalar = bool | int | float | str
 KeyValue = Scalar | tuple[Scalar, ...]
-Pair = tuple[float, float]
 Layout = Literal["extensions", "primary", "files"]
 Quantity = Literal[
     "exptime",
@@ -38,11 +38,7 @@ Quantity = Literal[
 ]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Drift(_Part):
+class Drift(Part):
     """How one property of a detector changes, as fractions of its nominal value."""
 
     per_night: float = 0.0
@@ -53,7 +49,7 @@ class Drift(_Part):
     """Scatter from night to night."""
 
 
-class Drifts(_Part):
+class Drifts(Part):
     """The drift of each property of a detector; `level` is that of the light that reaches it."""
 
     gain: Drift = Drift()
@@ -64,7 +60,7 @@ class Drifts(_Part):
     level: Drift = Drift()
 
 
-class Detector(_Part):
+class Detector(Part):
     """One detector at its nominal values.
 
     Attributes
@@ -103,58 +99,13 @@ class Detector(_Part):
     hot_offset: float = Field(default=200.0, ge=0)
     hot_rate: float = Field(default=50.0, ge=0)
     reference_pixel: Pair
-    keys: dict[str, Scalar] = {}
+    keys: dict[str, Scalar] = Field(default_factory=dict)
     """Keywords of this detector."""
     drift: Drifts = Drifts()
     """How it changes with time."""
 
 
-class Dark(_Part):
-    """Nothing but the detector: darks and biases."""
-
-    kind: Literal["dark"]
-
-
-class _ThroughOptics(_Part):
-    """Light that carries the flat field: of the filter `pattern`, and of each pixel's own sensitivity."""
-
-    pattern: str = ""
-    ripple: float = 0.02
-    pixel_spread: float = 0.005
-
-
-class Flat(_ThroughOptics):
-    """Even light: `level` (adu) has one value an exposure, 0 for a closed shutter."""
-
-    kind: Literal["flat"]
-    level: tuple[float, ...]
-
-
-class FieldOfStars(_ThroughOptics):
-    """Stars on a sky of `sky` adu; fluxes are total adu of one integration, `sigma` is in pixels."""
-
-    kind: Literal["field"]
-    sky: float = Field(ge=0)
-    n_stars: int = Field(ge=0)
-    flux: Pair
-    sigma: float = Field(gt=0)
-    target_flux: float = 0.0
-
-
-class Arc(_Part):
-    """Emission lines along x, at rows of the full detector, with peaks in adu; the dispersion is along y."""
-
-    kind: Literal["arc"]
-    background: float = Field(ge=0)
-    lines: tuple[Pair, ...]
-    sigma: float = Field(gt=0)
-    tilt: float = 0.0
-
-
-Scene = Annotated[Dark | Flat | FieldOfStars | Arc, Field(discriminator="kind")]
-
-
-class Target(_Part):
+class Target(Part):
     """Where the telescope points (degrees, J2000)."""
 
     name: str
@@ -162,7 +113,7 @@ class Target(_Part):
     dec: float
 
 
-class Template(_Part):
+class Template(Part):
     """One template of a night: `nexp` exposures that start `hour` hours after the DFO date does.
 
     A tuple holds one value an exposure.
@@ -207,14 +158,14 @@ class Template(_Part):
     """Offset of each exposure, pixels."""
     detectors: tuple[str, ...] = ()
     layout: Layout | None = None
-    keys: dict[str, KeyValue] = {}
+    keys: dict[str, KeyValue] = Field(default_factory=dict)
     """Keywords of this template; a list has one value an exposure."""
 
     @model_validator(mode="after")
     def _one_value_an_exposure(self) -> Template:
         rows: dict[str, object] = {"raw_type": self.raw_type, "type": self.type, **self.keys}
         rows["offsets"] = self.offsets or None
-        if isinstance(self.scene, Flat):
+        if isinstance(self.scene, Flat | SlitFlat):
             rows["scene.level"] = self.scene.level
         for name, row in rows.items():
             if isinstance(row, tuple) and len(row) != self.nexp:
@@ -231,7 +182,7 @@ class Template(_Part):
         return self.nexp * (self.exptime * self.ndit + self.overhead)
 
 
-class Varying(_Part):
+class Varying(Part):
     """A keyword that changes from template to template around a mean (ambient conditions)."""
 
     mean: float
@@ -240,7 +191,7 @@ class Varying(_Part):
     """Decimals."""
 
 
-class Description(_Part):
+class Description(Part):
     """A simulated observatory: site, detectors, keywords and the templates of a night.
 
     Attributes
@@ -284,14 +235,14 @@ class Description(_Part):
     epoch: dt.date
     service_interval: int = Field(default=730, gt=0)
     date_digits: int = Field(default=3, ge=3, le=6)
-    keys: dict[str, Scalar] = {}
+    keys: dict[str, Scalar] = Field(default_factory=dict)
     """Keywords of the primary header."""
-    varying: dict[str, Varying] = {}
+    varying: dict[str, Varying] = Field(default_factory=dict)
     """Keywords that change from template to template."""
-    computed: dict[str, Quantity] = {}
-    detector_keys: dict[str, Scalar] = {}
+    computed: dict[str, Quantity] = Field(default_factory=dict)
+    detector_keys: dict[str, Scalar] = Field(default_factory=dict)
     """Keywords of every detector."""
-    detector_computed: dict[str, Quantity] = {}
+    detector_computed: dict[str, Quantity] = Field(default_factory=dict)
     detectors: tuple[Detector, ...] = Field(min_length=1)
     """The detectors."""
     templates: tuple[Template, ...] = Field(min_length=1)

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcbench.core.errors import SettingsError
-from qcbench.simulate.description import Arc, Description, Detector, Drift, FieldOfStars, Flat
+from qcbench.simulate import slit
+from qcbench.simulate.description import Description, Detector, Drift
+from qcbench.simulate.scenes import Arc, FieldOfStars, Flat, SlitFlat, SlitStar
 from qcbench.simulate.schedule import Exposure
 
 Image = NDArray[np.float32]
 
 MIN_WINDOW = 16
-LINE_REACH = 6.0  # sigmas beyond which a line or a star adds nothing
 
 # What a stream of random numbers is for; a part of its seed, so that streams never share numbers.
 _STATE, _PATTERN, _HOT, _STARS, _NOISE = range(5)
@@ -61,6 +62,12 @@ class Readout:
         """Pixels along x and y that light reaches."""
         rows, columns = self.light
         return columns.stop - columns.start, rows.stop - rows.start
+
+    def grid(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the full detector's rows ``(n, 1)`` and columns ``(1, n)`` under the lit part."""
+        rows, columns = self.light
+        y, x = np.ogrid[rows, columns]
+        return y + float(self.start[1]), x + float(self.start[0])
 
     @property
     def n_hot_share(self) -> float:
@@ -134,8 +141,24 @@ class Camera:
             return 0.0
         if exposure.light == "saturated":
             return self.plan.saturation
-        lamp = isinstance(exposure.template.scene, Flat | Arc)
+        lamp = isinstance(exposure.template.scene, Flat | SlitFlat | Arc)
         return exposure.nominal_level * (state.level if lamp else 1.0)
+
+    def spectral_truth(self, exposure: Exposure, read: Readout) -> dict[str, float]:
+        """Return what the truth table has of a spectrum; nothing for other frames."""
+        scene, state = exposure.template.scene, self.state(read, exposure.date)
+        if isinstance(scene, Arc) and scene.dispersion:
+            return {"dispersion": scene.dispersion[1], "line_fwhm": round(slit.FWHM * scene.sigma, 5)}
+        if not isinstance(scene, SlitStar):
+            return {}
+        ron = state.frame_ron(exposure, read.detector.name, self.plan.rounding)
+        return {
+            "dispersion": scene.dispersion[1],
+            "line_fwhm": round(slit.FWHM * scene.line_sigma, 5),
+            "trace": round(scene.trace[0] + 1.0 - read.start[0], 5),
+            "star_fwhm": round(slit.FWHM * scene.sigma, 5),
+            "snr": round(slit.best_ratio(scene, state.gain, ron), 3),
+        }
 
     def pixels(self, exposure: Exposure, read: Readout) -> NDArray[Any]:
         """Return the pixels of one detector as stored, ``(n_y, n_x)``: adu divided by the step.
@@ -171,13 +194,28 @@ class Camera:
             return np.float32(level) * self._pattern(read, scene) if level else 0.0
         if isinstance(scene, FieldOfStars):
             return self._stars(exposure, read, scene) * self._pattern(read, scene)
-        return self._lines(read, scene, state) if isinstance(scene, Arc) else 0.0
+        if isinstance(scene, SlitFlat):
+            return np.float32(level) * self._through_slit(
+                read, scene, slit.lamp(read.grid(), read.detector.size, scene)
+            )
+        if isinstance(scene, SlitStar):
+            return self._through_slit(read, scene, slit.star(read.grid(), read.detector.size, scene))
+        return (
+            slit.arc(read.grid(), read.detector.size, scene, state.level) if isinstance(scene, Arc) else 0.0
+        )
 
-    def _pattern(self, read: Readout, scene: Flat | FieldOfStars) -> Image:
+    def _through_slit(self, read: Readout, scene: SlitFlat | SlitStar, light: Image) -> Image:
+        return (
+            light
+            * slit.illumination(read.grid(), read.detector.size, scene.vignetting)
+            * self._pattern(read, scene)
+        )
+
+    def _pattern(self, read: Readout, scene: Flat | FieldOfStars | SlitFlat | SlitStar) -> Image:
         """Flat-field pattern around 1: a smooth illumination and each pixel's own sensitivity."""
         key = (read.detector.name, scene.pattern, scene.ripple, scene.pixel_spread)
         if key not in self._patterns:
-            y, x = _grid(read)
+            y, x = read.grid()
             n_x, n_y = read.detector.size
             phase = read.detector.number + sum(scene.pattern.encode()) % 7
             smooth = np.sin(2.2 * math.pi * x / n_x + phase) * np.cos(1.6 * math.pi * y / n_y)
@@ -215,27 +253,9 @@ class Camera:
             _add_star(sky, centre, scene.target_flux, scene.sigma)
         return sky
 
-    def _lines(self, read: Readout, scene: Arc, state: State) -> Image:
-        """Return the lines of an arc lamp, a little tilted against the rows."""
-        y, x = _grid(read)
-        lean = scene.tilt * (x - read.detector.size[0] / 2)
-        image = np.full((y.size, x.size), scene.background, dtype=np.float32)
-        for row, peak in scene.lines:
-            near = np.abs(y[:, 0] - row) < LINE_REACH * scene.sigma + abs(scene.tilt) * read.detector.size[0]
-            z = (y[near] - row - lean) / scene.sigma
-            image[near] += np.float32(peak * state.level) * np.exp(-0.5 * z**2).astype(np.float32)
-        return image
-
-
-def _grid(read: Readout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the full detector's rows ``(n, 1)`` and columns ``(1, n)`` under the lit part of a readout."""
-    rows, columns = read.light
-    y, x = np.ogrid[rows, columns]
-    return y + float(read.start[1]), x + float(read.start[0])
-
 
 def _add_star(image: Image, place: NDArray[np.float64], flux: float, sigma: float) -> None:
-    reach = math.ceil(LINE_REACH * sigma)
+    reach = math.ceil(slit.REACH * sigma)
     n_y, n_x = image.shape
     col, row = (round(float(v)) for v in place)
     x0, x1 = max(col - reach, 0), min(col + reach + 1, n_x)

@@ -165,6 +165,7 @@ def _truth_rows(camera: Camera, night: Night) -> list[TruthRow]:
                     n_hot=state.n_hot,
                     level=round(camera.level(exposure, state), 3),
                     anomaly="+".join(_anomalies_of(exposure, read.detector.name)),
+                    **camera.spectral_truth(exposure, read),
                 )
             )
     return rows

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from qcbench.core.dates import DEFAULT_START_HOUR, iso_ut, mjd_of
-from qcbench.simulate.description import Arc, Description, FieldOfStars, Flat, KeyValue, Scalar, Template
+from qcbench.simulate.description import Description, KeyValue, Scalar, Template
+from qcbench.simulate.scenes import Arc, FieldOfStars, Flat, SlitFlat, SlitStar
 
 Light = Literal["normal", "out", "saturated"]
 Damage = Literal["truncated", "rotten", "not-fits"]
@@ -80,9 +81,9 @@ class Exposure:
     def nominal_level(self) -> float:
         """Light (adu) on the detectors, before drift and anomalies; for stars and lines what lies between."""
         scene = self.template.scene
-        if isinstance(scene, Flat):
+        if isinstance(scene, Flat | SlitFlat):
             return scene.level[self.expno - 1]
-        if isinstance(scene, FieldOfStars):
+        if isinstance(scene, FieldOfStars | SlitStar):
             return scene.sky
         return scene.background if isinstance(scene, Arc) else 0.0
 

@@ -1,12 +1,14 @@
 """The truth of a simulated archive: what every detector of every frame really was.
 
-Where nothing is wrong the column `anomaly` is empty, which astropy reads as masked.
+What only a spectrum has is NaN for other frames. Where nothing is wrong the column `anomaly` is empty, which
+astropy reads as masked.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import io
+import math
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -20,18 +22,24 @@ from qcbench.core.files import write_text
 
 _ADU_PER_S = u.adu / u.s
 _UNITS = {"gain": u.electron / u.adu, "ron": u.adu, "dark_current": _ADU_PER_S, "level": u.adu}
+_UNITS |= {"dispersion": u.AA / u.pix, "line_fwhm": u.pix, "trace": u.pix, "star_fwhm": u.pix}
 _NOTES = {
     "gain": "conversion factor",
     "ron": "readout noise of one raw frame as it stands in the file",
     "n_hot": "hot pixels in the part that was read",
     "level": "light above reset level and dark current",
+    "dispersion": "Angstrom in a pixel, in the middle row of the detector",
+    "line_fwhm": "width of a spectral line",
+    "trace": "column of the star in the middle row of the detector, as FITS counts those of the file",
+    "star_fwhm": "width of the star along the slit",
+    "snr": "signal-to-noise ratio of the star in a row, extracted in the best way",
     "anomaly": "what was injected, joined by +",
 }
 
 
 @dataclass(frozen=True)
 class TruthRow:
-    """One detector of one frame; `arcfile` is the name of the file. Units: e-/adu, adu, adu/s, adu."""
+    """One detector of one frame; `arcfile` is the name of the file. Units as in the table."""
 
     arcfile: str
     dfo_date: str
@@ -44,6 +52,11 @@ class TruthRow:
     n_hot: int
     level: float
     anomaly: str
+    dispersion: float = math.nan
+    line_fwhm: float = math.nan
+    trace: float = math.nan
+    star_fwhm: float = math.nan
+    snr: float = math.nan
 
 
 class TruthBook:
