@@ -82,7 +82,7 @@ def make_product(run: Run, bias: Frame | None, prefix: str) -> Product:
 
 def _unit(run: Run, frames: list[Frame], detector: Detector, masters: Masters, prefix: str) -> Unit:
     stack = load_stack(frames, detector.name)
-    raw_moments = [(float(np.nanmean(image, dtype=np.float64)), _median(image)) for image in stack]
+    raw_moments = [(float(np.nanmean(image, dtype=np.float64)), median(image)) for image in stack]
     masters.subtract(stack, frames, detector)
     combined = combine(stack, run.text("combtype"), run.number("thresh"))
     ron = pair_estimates(stack)
@@ -103,7 +103,8 @@ def _unit(run: Run, frames: list[Frame], detector: Detector, masters: Masters, p
     return image_unit(detector, combined.image, _qc(master, prefix, exposure(frames)))
 
 
-def _median(image: Image) -> float:
+def median(image: Image) -> float:
+    """Return the median of the finite pixels; NaN where there are none."""
     return float(np.median(image[np.isfinite(image)])) if np.isfinite(image).any() else float("nan")
 
 

@@ -16,9 +16,11 @@ _BUILT_IN = {
     "arc": "qcbench.recipes.arc",
     "bias": "qcbench.recipes.bias",
     "dark": "qcbench.recipes.dark",
+    "dark_maps": "qcbench.recipes.dark_maps",
     "detector_noise": "qcbench.recipes.detector_noise",
     "extract": "qcbench.recipes.extract",
     "flat": "qcbench.recipes.flat",
+    "lamp_flat": "qcbench.recipes.lamp_flat",
     "slit_flat": "qcbench.recipes.slit_flat",
 }
 

@@ -20,6 +20,7 @@ _FWHM = 2.3548
 _BINS = 32
 _SMOOTH = 3
 _LEVEL_WINDOW = 101
+_BRIDGE = 3
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def extract_star(frame: Exposed, place: int, method: str, aperture: float, gap: 
         ).bkg_image()
     sky = np.asarray(below.data, dtype=np.float64)
     half = int(np.ceil(aperture))
-    light = _straight(np.where(frame.bad, sky, frame.light) - sky, trace, half, order=3)
+    light = _straight(_bridged(frame.light - sky, frame.bad), trace, half, order=3)
     variance = _straight(frame.variance, trace, half, order=1)
     bad = _straight(frame.bad.astype(np.float64), trace, half, order=1) > 0.25
     width = _fwhm(light, bad)
@@ -159,6 +160,21 @@ def _trace(frame: Exposed, place: int, window: int) -> Profile:
             f"the slit, nearer to its end than the aperture of {window} pixels: put the star on the slit"
         )
     return trace
+
+
+def _bridged(image: Plane, bad: NDArray[np.bool_]) -> Plane:
+    """Return an image whose bad pixels have the median of their good neighbours along the dispersion, or 0.
+
+    A spline through anything else swings beside them.
+    """
+    rows, columns = np.nonzero(bad)
+    near = np.clip(columns[:, None] + np.arange(-_BRIDGE, _BRIDGE + 1), 0, image.shape[1] - 1)
+    there = np.where(bad[rows[:, None], near], np.nan, image[rows[:, None], near])
+    bridged = image.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        bridged[rows, columns] = np.nan_to_num(np.nanmedian(there, axis=1))
+    return bridged
 
 
 def _straight(image: Plane, trace: Profile, half: int, order: int) -> Plane:

@@ -15,7 +15,7 @@ from qcbench.recipes.combine import combine
 from qcbench.recipes.failures import unusable
 from qcbench.recipes.frames import Detector, Frame, Image, check_alike, load_stack
 from qcbench.recipes.job import Run
-from qcbench.recipes.masters import COMBINATION, exposure
+from qcbench.recipes.masters import COMBINATION, exposure, median
 from qcbench.recipes.noise import boxes, clipped
 from qcbench.recipes.products import QC, Product, image_unit
 from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
@@ -65,7 +65,7 @@ def _lamp(run: Run, frames: list[Frame], detector: Detector, masters: Masters) -
     saturated = stack >= run.number("saturation")
     stack[saturated] = np.nan
     masters.subtract(stack, frames, detector)
-    levels = np.array([float(np.nanmedian(image)) for image in stack])
+    levels = np.array([median(image) for image in stack])
     if not (levels > run.number("min_level")).all():
         told = ", ".join(f"{f.path.name} {level:.0f}" for f, level in zip(frames, levels, strict=True))
         raise unusable(
@@ -109,13 +109,15 @@ def _flat(lamp: Lamp) -> Image:
 def _qc(lamp: Lamp, flat: Image, seconds: float) -> list[QC]:
     from scipy.ndimage import uniform_filter1d
 
-    slit = np.nanmedian(flat[np.isfinite(flat).any(axis=1)], axis=1).astype(np.float64)
+    lit_rows = np.isfinite(flat).any(axis=1)
+    slit = np.nanmedian(flat[lit_rows], axis=1).astype(np.float64)
+    even = flat[lit_rows] / slit.astype(np.float32)[:, None]
     edge = round(_SLIT_EDGE * slit.size)
     inner = uniform_filter1d(slit, max(3, slit.size // 20), mode="nearest")[edge : slit.size - edge]
     along = np.flatnonzero(np.isfinite(lamp.spectrum))
     lit = lamp.spectrum[along]
     change = np.polynomial.Polynomial.fit(along / lamp.spectrum.size, lit, 1).convert().coef[1] / lit.mean()
-    own = clipped(flat / boxes(flat, _CELL).background.astype(np.float32)).std
+    own = clipped(even / boxes(even, _CELL).background.astype(np.float32)).std
     return [
         QC("SPFLAT LEVEL", lamp.level, "[adu] Median light of a raw flat"),
         QC("SPFLAT RATE", lamp.level / seconds if seconds > 0.0 else np.nan, "[adu/s] Light of the lamp"),
