@@ -35,8 +35,8 @@ def make(run: Run) -> list[Product]:
         levels = np.array([median(image) for image in light])
         if not (levels > 0.0).all():
             raise unusable(
-                f"{detector.name}: the lamp gives no light, or saturates the detector ({_told(pairs, levels)}): check "
-                f"that {run.text('lamp_key')} says when the lamp was on, and the exposure time"
+                f"{detector.name}: the lamp gives no light, or saturates the detector ({_told(pairs, levels)}): "
+                f"check that {run.text('lamp_key')} says when the lamp was on, and the exposure time"
             )
         qc = _qc(run, frames[0], detector, light, (on, off))
         light *= (levels.mean() / levels).astype(np.float32)[:, None, None]
@@ -63,8 +63,8 @@ def _pairs(run: Run, frames: list[Frame]) -> Pairs:
         (on if value else off).append(frame)
     if not on or len(on) != len(off):
         raise unusable(
-            f"{len(on)} frames with the lamp on and {len(off)} with the lamp off ({key}): they have to be pairs; leave "
-            "out what has no partner, or take the flats again"
+            f"{len(on)} frames with the lamp on and {len(off)} with the lamp off ({key}): they have to be pairs; "
+            "leave out what has no partner, or take the flats again"
         )
     return list(zip(on, off, strict=True))
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from qcbench.instruments import find_pack
+
 pytestmark = pytest.mark.real
 
 ARCS = {
@@ -109,3 +111,37 @@ def test_two_arcs_of_one_set_up_have_the_same_lines_up_to_a_shift(arc):
     assert len(first) == len(second)
     shifts = np.array(first) - np.array(second)
     assert np.abs(shifts - np.median(shifts)).max() < 1.5
+
+
+@pytest.fixture
+def solved(frames, tmp_path):
+    """The arc recipe with the parameters of the pack."""
+    (engine,) = find_pack("efosc2").instrument.recipes["efosc2_arc"].engines
+
+    def solve(name: str) -> Path:
+        done = run(tmp_path, "arc", frames / f"{name}.fits", "ARC", **engine.parameters)
+        assert (done.returncode, done.stderr) == (0, "")
+        return tmp_path / "arc_spectrum.fits"
+
+    return solve
+
+
+@pytest.mark.parametrize("name", ARCS)
+def test_the_lines_of_a_real_arc_are_identified_and_fit_within_a_tenth_of_a_pixel(solved, name):
+    product = solved(name)
+    measured = qc(product, 1)
+    lines = fits.getdata(product, "LINES")
+    named = lines[np.isfinite(lines["WAVELENGTH"])]
+    assert measured["ARC NIDENT"] == len(named) == 12
+    assert measured["ARC RMS"] < 0.1 * measured["ARC DISP"]
+    # The two brightest lines that are not saturated are He 6678 and He 7065.
+    brightest = sorted(named[np.argsort(named["PEAK"])[-2:]]["WAVELENGTH"])
+    assert brightest == pytest.approx([6678.151, 7065.190])
+
+
+@pytest.mark.parametrize("name", ARCS)
+def test_dispersion_and_resolution_are_those_of_the_grism_and_its_slits(solved, name):
+    measured = qc(solved(name), 1)
+    assert measured["ARC DISP"] == pytest.approx(5.707, abs=0.005)
+    # The user's manual has 21 Angstrom for a slit of 1.0 arcsec.
+    assert measured["ARC WLEN CEN"] / measured["ARC RESOL"] == pytest.approx(20.0 * ARCS[name], rel=0.1)
