@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from qcbench.recipes.dark import RECIPE as DARK
 from qcbench.recipes.frames import Detector, Frame, Image, load_stack
 from qcbench.recipes.job import Run
-from qcbench.recipes.masters import COMBINATION, HOT, make_product, measured
+from qcbench.recipes.masters import make_product, measured
 from qcbench.recipes.noise import clipped, hot_pixels
 from qcbench.recipes.products import QC, Product, Unit, image_unit
-from qcbench.recipes.recipe import Input, Measurement, Parameter, Recipe
+from qcbench.recipes.recipe import Measurement, Parameter, Recipe
 
 log = logging.getLogger(__name__)
 Map = NDArray[np.uint8]
@@ -85,20 +86,13 @@ RECIPE = Recipe(
     name="dark_maps",
     version="1.0",
     summary="Combine darks into a master dark, and map its hot, cold and deviant pixels",
-    inputs=(
-        Input("raw_tags", required=True, minimum=1, description="Raw darks"),
-        Input("bias_tag", required=False, minimum=0, description="Master bias to subtract"),
-    ),
+    inputs=DARK.inputs,
     parameters=(
-        Parameter("raw_tags", "DARK", "Tags of the raw frames, comma-separated"),
-        Parameter("bias_tag", "MASTER_BIAS", "Tags of a master bias"),
-        Parameter("product_category", "MASTER_DARK", "PRO CATG of the master"),
+        *DARK.parameters,
         Parameter("hot_category", "HOT_PIXELS", "PRO CATG of the map of hot pixels"),
         Parameter("cold_category", "COLD_PIXELS", "PRO CATG of the map of cold pixels"),
         Parameter("deviant_category", "DEVIANT_PIXELS", "PRO CATG of the map of deviant pixels"),
         Parameter("ndit_key", "ESO DET NDIT", "Header key of the number of readouts in a frame"),
-        *COMBINATION,
-        HOT,
         Parameter("cold_thresh", 6.0, "A pixel is cold this many sigma below the median", minimum=1.0),
         Parameter("dev_thresh", 5.0, "A pixel deviates by this many sigma from dark to dark", minimum=1.0),
     ),

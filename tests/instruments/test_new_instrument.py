@@ -64,7 +64,8 @@ def test_a_pack_from_frames_has_nothing_to_correct_and_knows_each_of_them(raw: P
     pack = load_pack(tmp_path / "mycam")
     headers = [read_header(path) for path in paths]
     known = [{**item.keys, **classify(pack.rules, item.keys).assigned} for item in headers]
-    assert {str(keys.get("RAW.TYPE")) for keys in known} == {"BIAS", "SKY_FLAT", "STD", "WAVE", "SCIENCE"}
+    types = {"BIAS", "SKY_FLAT", "STD", "WAVE", "DOME", "STD_SPECTRUM", "SCIENCE"}
+    assert {str(keys.get("RAW.TYPE")) for keys in known} == types
     found = group(pack.rules, known).groups
     assert len(found) == len({keys["TPL.START"] for keys in known})
     assert {key for item in headers for key in item.keys if pack.keys.find(key) is None} == set()
