@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qcbench.recipes.dark import RECIPE as DARK
 from qcbench.recipes.frames import Detector, Frame, Image, load_stack
 from qcbench.recipes.job import Run
-from qcbench.recipes.masters import make_product, measured
+from qcbench.recipes.masters import make_product
 from qcbench.recipes.noise import clipped, hot_pixels
 from qcbench.recipes.products import QC, Product, Unit, image_unit
 from qcbench.recipes.recipe import Measurement, Parameter, Recipe
@@ -64,7 +64,11 @@ def _maps(run: Run, frames: list[Frame], detector: Detector, unit: Unit) -> Maps
         else np.zeros_like(hot, dtype=bool)
     )
     readouts = float(np.sqrt(_readouts(run, frames[0], detector)))
-    counts = {"NBHOTPIX": (hot, "hot"), "NBCOLPIX": (cold, "cold"), "NBDEVPIX": (deviant, "deviant")}
+    counts = {
+        "NBHOTPIX": (hot, "hot or undefined"),
+        "NBCOLPIX": (cold, "cold"),
+        "NBDEVPIX": (deviant, "deviant"),
+    }
     log.info("%s: %s", detector.name, ", ".join(f"{flags.sum()} {word}" for flags, word in counts.values()))
     qc = [
         replace(each, value=each.value * readouts) if each.name.startswith("RON") else each
@@ -99,7 +103,7 @@ RECIPE = Recipe(
     products=("product_category", "hot_category", "cold_category", "deviant_category"),
     function=make,
     qc=(
-        *measured("DARK"),
+        *DARK.qc,
         Measurement("DARKMED", "adu", "Median of the master frame"),
         Measurement("NBHOTPIX", "pix", "Number of hot or undefined pixels"),
         Measurement("NBCOLPIX", "pix", "Number of cold pixels"),

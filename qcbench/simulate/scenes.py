@@ -59,7 +59,7 @@ class Arc(Part):
     lines: tuple[Pair, ...]
     sigma: float = Field(gt=0)
     tilt: float = 0.0
-    dispersion: tuple[float, ...] = ()
+    dispersion: tuple[float, ...] = Field(default=(), min_length=2)
 
 
 class _ThroughSlit(_ThroughOptics):

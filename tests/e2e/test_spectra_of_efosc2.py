@@ -19,6 +19,8 @@ from qcbench.workbench import Workbench
 from qcbench.workflow import auto_daily
 from tests.nights import simulated_workbench
 
+# seven reports on a busy machine take their time
+pytestmark = pytest.mark.timeout(600)
 # enough of the dispersion for nine lines of the lamp that can be used
 WINDOW = 800
 CHAIN = {

@@ -9,25 +9,42 @@ import pytest
 from astropy.io import fits
 
 from qcbench.recipes import registry
-
-
-def lamp(detector):
-    """The pixels of a lamp with two lines."""
-    x = np.arange(detector.side)
-    lines = sum(5000.0 * np.exp(-0.5 * ((x - place) / 2.0) ** 2) for place in (60, 150))
-    return detector.pixels(0.0, hot=False) + np.rint(lines).astype(np.int32)
+from tests.recipes import slits
 
 
 @pytest.fixture
-def sof(detector):
+def spectra(ccd, run_recipe):
+    """A set of frames for each recipe of a long slit."""
+    lamps = [np.full((slits.N_ACROSS, slits.N_ALONG), level, dtype=np.float32) for level in (5200.0, 200.0)]
+    pairs = [
+        (
+            ccd.write(f"lamp{i}", ccd.rng.normal(lamps[i % 2], 40.0), **{"ESO INS LAMP2 SET": 1 - i % 2}),
+            "FLAT_LAMP",
+        )
+        for i in range(4)
+    ]
+    return {
+        "arc": [(ccd.write("lines", slits.arc(ccd), **slits.SETUP), "ARC")],
+        "extract": [
+            (ccd.write("star", slits.star(ccd), **slits.KEYS), "SPEC_STD"),
+            *slits.masters(ccd, run_recipe),
+        ],
+        "lamp_flat": pairs,
+        "slit_flat": [(pairs[0][0], "SPEC_FLAT")],
+    }
+
+
+@pytest.fixture
+def sof(detector, spectra):
     darks, flats = detector.frames("DARK", 3), detector.frames("FLAT", 3, 5000.0)
     biases = [(path, "BIAS") for path, _ in detector.frames("BIAS", 3)]
     return {
         "bias": biases,
         "dark": darks,
+        "dark_maps": darks,
         "flat": flats,
-        "arc": [(detector.write("ARC", *(lamp(detector) for _ in detector.chips)), "ARC")],
         "detector_noise": [*darks, *flats],
+        **spectra,
     }
 
 
@@ -45,7 +62,7 @@ def cards_of(path, detectors):
 @pytest.mark.parametrize("name", registry.names())
 def test_a_recipe_describes_all_that_it_measures(name, sof, detector, ccd, run_recipe):
     detectors = [chip.replace(".", "-") for chip in detector.chips]
-    result = run_recipe(name, sof[name])
+    result = run_recipe(name, sof[name], **(slits.SOLVE if name == "arc" else {}))
     assert result.code == 0, result.stderr
     products = sorted(result.folder.glob("*.fits"))
     if name == "detector_noise":  # of one detector in the primary HDU the keys have no name

@@ -101,7 +101,9 @@ def test_frames_of_nothing_but_nan_are_unusable(ccd, run_recipe):
 def test_an_unknown_recipe_is_answered_with_those_there_are(sof, run_recipe):
     result = run_recipe("drak", sof)
     assert result.code == 13
-    assert "there are arc, bias, dark, detector_noise, flat" in last_line(result)
+    assert "there are arc, bias, dark, dark_maps, detector_noise, extract, flat, lamp_flat" in last_line(
+        result
+    )
 
 
 @pytest.mark.parametrize(
