@@ -65,6 +65,13 @@ class _Anomalies(click.Option):
     help="Side of the part of each detector that is read.",
 )
 @click.option(
+    "--raw-type",
+    "raw_types",
+    multiple=True,
+    metavar="NAME",
+    help="Only this raw type, by its name in simulate.yaml; can be given again.",
+)
+@click.option(
     "--anomalies",
     cls=_Anomalies,
     multiple=True,
@@ -81,6 +88,7 @@ def simulate(
     start: dt.date,
     seed: int,
     window: int | None,
+    raw_types: Sequence[str],
     anomalies: Sequence[str],
     archive: Path | None,
 ) -> None:
@@ -118,6 +126,7 @@ def simulate(
                 start=start,
                 seed=seed,
                 window=window,
+                raw_types=raw_types,
                 anomalies=wanted,
                 progress=advance,
             )

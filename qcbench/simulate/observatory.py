@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from qcbench.core.dates import iso_ut
 from qcbench.core.errors import SettingsError
 from qcbench.core.files import write_bytes
 from qcbench.simulate.anomalies import NOISE_JUMP_NAME, AnomalyRequest, disturb, parse_anomalies
-from qcbench.simulate.description import load_description
+from qcbench.simulate.description import Description, load_description
 from qcbench.simulate.detectors import Camera
 from qcbench.simulate.frames import frame_bytes
 from qcbench.simulate.schedule import Exposure, plan_night
-from qcbench.simulate.truth import TruthBook, TruthRow
+from qcbench.simulate.truth import Terms, TruthBook, TruthRow
 
 RAW_FOLDER = "raw"
 
@@ -65,6 +65,7 @@ def simulate(
     start: dt.date,
     seed: int,
     window: int | None = None,
+    raw_types: Sequence[str] = (),
     anomalies: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> SimulationResult:
@@ -80,6 +81,8 @@ def simulate(
         DFO dates to observe, from `start` on.
     window : int, optional
         Side (pixels) of the part of each detector that is read; the whole detector without it.
+    raw_types : sequence of str
+        What to observe, by the names of the description; the same exposures as in a whole night, and all without it.
     anomalies : sequence of str
         ``name``, ``name:night`` or ``name:night:template`` (from 1), names as in `known_anomalies`.
     progress : callable, optional
@@ -92,16 +95,20 @@ def simulate(
     SettingsError
         An argument is wrong, or an anomaly is for a night that was observed without it.
     ArchiveError
-        The archive was made with another seed or window.
+        The archive was made with another seed, window or choice of raw types.
     """
     if nights < 1 or seed < 0:
         raise SettingsError(f"nights must be 1 or more and the seed 0 or more, not {nights} and {seed}")
     plan = load_description(description)
+    wanted = _known(raw_types, plan)
     camera = Camera(plan, window, seed)
     archive = archive.absolute()
-    book = TruthBook(truth_path(archive), plan.prefix, {"seed": seed, "window": window})
+    terms: Terms = {"seed": seed, "window": window}
+    if wanted:
+        terms["raw types"] = " and ".join(sorted(wanted))
+    book = TruthBook(truth_path(archive), plan.prefix, terms)
     dates = tuple(start + dt.timedelta(days=i) for i in range(nights))
-    planned = _plan(camera, book, dates, parse_anomalies(anomalies, nights))
+    planned = _plan(camera, book, dates, parse_anomalies(anomalies, nights), wanted)
     n_written = 0
     for date, night in planned.items():
         fresh = _deliver(camera, archive / RAW_FOLDER / date.isoformat(), night)
@@ -113,8 +120,24 @@ def simulate(
     return _summary(book, dates, n_written)
 
 
+def _known(raw_types: Sequence[str], plan: Description) -> frozenset[str]:
+    """Return raw types that are asked for, all of which the description must have."""
+    known = sorted({str(name) for template in plan.templates for name in _each(template.raw_type)})
+    if strange := sorted(set(raw_types) - set(known)):
+        raise SettingsError(f"{plan.instrume} is not simulated with {strange[0]}; it is with {', '.join(known)}")
+    return frozenset(raw_types)
+
+
+def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
 def _plan(
-    camera: Camera, book: TruthBook, dates: Sequence[dt.date], requests: Sequence[AnomalyRequest]
+    camera: Camera,
+    book: TruthBook,
+    dates: Sequence[dt.date],
+    requests: Sequence[AnomalyRequest],
+    wanted: Set[str],
 ) -> dict[dt.date, Night]:
     """Return the nights still to be observed, anomalies included, so that errors come before files."""
     nights = {}
@@ -125,7 +148,9 @@ def _plan(
         if done:
             _check_done(own, done, date)
         else:
-            nights[date] = disturb(plan_night(camera.plan, date, camera.seed), own, names, camera.seed)
+            night = plan_night(camera.plan, date, camera.seed)
+            kept = tuple(e for e in night if not wanted or e.raw_type in wanted)
+            nights[date] = disturb(kept, own, names, camera.seed)
     return nights
 
 

@@ -20,6 +20,8 @@ from astropy.table import Column, MaskedColumn, Table
 from qcbench.core.errors import ArchiveError
 from qcbench.core.files import write_text
 
+Terms = dict[str, int | str | None]
+
 _ADU_PER_S = u.adu / u.s
 _UNITS = {"gain": u.electron / u.adu, "ron": u.adu, "dark_current": _ADU_PER_S, "level": u.adu}
 _UNITS |= {"dispersion": u.AA / u.pix, "line_fwhm": u.pix, "trace": u.pix, "star_fwhm": u.pix}
@@ -69,7 +71,7 @@ class TruthBook:
     prefix : str
         File prefix of the instrument at hand: one archive may hold several.
     terms : dict
-        What all nights of this instrument have in common (seed, window).
+        What all nights of this instrument have in common (seed, window, raw types where not all).
 
     Raises
     ------
@@ -77,7 +79,7 @@ class TruthBook:
         The file is damaged, or its nights of this instrument were made on other terms.
     """
 
-    def __init__(self, path: Path, prefix: str, terms: dict[str, int | None]):
+    def __init__(self, path: Path, prefix: str, terms: Terms):
         self.path, self.prefix = path, prefix
         self._rows, self._terms = _read(path) if path.exists() else ([], {})
         known = self._terms.setdefault(prefix, terms)
@@ -109,11 +111,11 @@ class TruthBook:
         write_text(self.path, stream.getvalue())
 
 
-def _say(terms: dict[str, int | None]) -> str:
+def _say(terms: Terms) -> str:
     return ", ".join(f"{name} {value if value is not None else 'full'}" for name, value in terms.items())
 
 
-def _read(path: Path) -> tuple[list[TruthRow], dict[str, dict[str, int | None]]]:
+def _read(path: Path) -> tuple[list[TruthRow], dict[str, Terms]]:
     names = [f.name for f in fields(TruthRow)]
     try:
         table = Table.read(path, format="ascii.ecsv")
