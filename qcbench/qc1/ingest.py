@@ -42,7 +42,8 @@ class Measurement:
 def measure(header: FileHeader, spec: TableSpec) -> list[Measurement]:
     """Read the QC parameters of each detector from the headers of a product.
 
-    A detector that the product has not got is passed over.
+    A detector that the product has not got is passed over. A product of one detector alone has its values in the
+    primary header, which has the name of the detector then (MUSE, one IFU at a time).
 
     Raises
     ------
@@ -55,7 +56,7 @@ def measure(header: FileHeader, spec: TableSpec) -> list[Measurement]:
     shared = header.keys if spec.detectors.found_in == "extension" else anywhere
     found = []
     for detector in spec.detectors.names:
-        own = extensions.get(detector) if spec.detectors.found_in == "extension" else {}
+        own = _own(header, extensions, detector) if spec.detectors.found_in == "extension" else {}
         if own is None:
             continue
         values = {column.name: _value(header.path, column, detector, own, shared) for column in spec.columns}
@@ -68,6 +69,12 @@ def measure(header: FileHeader, spec: TableSpec) -> list[Measurement]:
             "Compare the keys in the product with qc1.yaml of the instrument",
         )
     return found
+
+
+def _own(header: FileHeader, extensions: Mapping[str, Keys], detector: str) -> Keys | None:
+    """Return the keys of a detector: of its extension, or of a file that is of this detector alone."""
+    alone = header.hdus[0].name == detector.partition(".")[0]
+    return extensions.get(detector, header.keys if alone else None)
 
 
 def ingest(

@@ -1,0 +1,185 @@
+"""The cascades: what is simulated for each instrument, and which masters each step has to be given."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from qcbench.association import create_abs, load_headers, scan_archive
+from qcbench.core.files import move_file
+from qcbench.instruments import available_packs
+from qcbench.processing import create_job, process_ab
+from qcbench.processing.esorex import plugin_folder
+from qcbench.simulate import simulate
+from qcbench.store import ABState, AssociationBlock
+from qcbench.workbench import Workbench, make_workbench
+from qcbench.workflow import auto_daily
+
+NIGHT = dt.date(2026, 11, 16)
+SEED = 7
+STAR_MAGNITUDE = 10.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """ABs of a raw type: what makes the masters that they use, and the PRO.CATG of what they make."""
+
+    raw_type: str
+    uses: frozenset[str]
+    makes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """A cascade of one instrument.
+
+    Attributes
+    ----------
+    window : int, optional
+        Side (pixels) of the part of each detector that is read; the whole detector without it.
+    observed : tuple of str
+        Raw types by the names of ``simulate.yaml``.
+    detectors : mapping of str to str
+        Name in the truth by name in the QC1 tables, where they differ.
+    general : callable, optional
+        Puts general calibrations into a folder.
+    parameters : mapping
+        Parameters of the recipes for these ABs alone.
+    """
+
+    instrument: str
+    observed: tuple[str, ...]
+    steps: tuple[Step, ...]
+    window: int | None = None
+    detectors: Mapping[str, str] = field(default_factory=dict)
+    general: Callable[[Path], None] | None = None
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def run(cascade: Cascade, root: Path) -> Workbench:
+    """Simulate the frames into a workbench, and let it do all that it does by itself up to scores.
+
+    Called again on the same folder it goes on where it was.
+    """
+    bench = make_workbench(root, (cascade.instrument,), {"QCBENCH_PROCESSING_ENGINE": "auto"})
+    if cascade.general:
+        cascade.general(bench.data(cascade.instrument).general)
+    simulate(
+        available_packs()[cascade.instrument] / "simulate.yaml",
+        bench.settings.archive_path,
+        nights=1,
+        start=NIGHT,
+        seed=SEED,
+        window=cascade.window,
+        raw_types=cascade.observed,
+    )
+    if cascade.parameters:
+        _process_by_hand(bench, cascade)
+    auto_daily(bench, through="scored", show=False)
+    return bench
+
+
+def _process_by_hand(bench: Workbench, cascade: Cascade) -> None:
+    """Process ABs with parameters of their own, as ``process-ab -p NAME=VALUE`` does; auto-daily takes it from there."""
+    scan_archive(bench)
+    load_headers(bench, cascade.instrument, NIGHT)
+    create_abs(bench, cascade.instrument, NIGHT)
+    create_job(bench, cascade.instrument, NIGHT)
+    with bench.store.read() as session:
+        names = session.scalars(
+            select(AssociationBlock.name)
+            .where(AssociationBlock.state == ABState.QUEUED)
+            .order_by(AssociationBlock.mjd_obs)
+        ).all()
+    for name in names:
+        process_ab(bench, name, parameters=cascade.parameters)
+
+
+def _star_catalogue(folder: Path) -> None:
+    """Make NACO's catalogue of standard stars, with the one star of the simulated nights, by the recipe for it."""
+    recipe = "naco_util_img_std_cat"
+    with tempfile.TemporaryDirectory() as work:
+        magnitudes = " ".join([f"{STAR_MAGNITUDE:g}"] * 8)
+        Path(work, "stars.txt").write_text(f"S294-D 5.63767 -43.15892 A0 {magnitudes}\n")
+        Path(work, "stars.sof").write_text("stars.txt IMG_STD_ASCII\n")
+        command = ["esorex", f"--recipe-dir={plugin_folder(recipe)}", "--log-dir=.", recipe, "stars.sof"]
+        subprocess.run(command, cwd=work, check=True, capture_output=True)
+        move_file(Path(work, f"{recipe}.fits"), folder / "NACO_standard_stars.fits")
+
+
+def _step(raw_type: str, uses: str, makes: str) -> Step:
+    return Step(raw_type, frozenset(uses.split()), frozenset(makes.split()))
+
+
+NACO = Cascade(
+    "naco",
+    ("DARK", "TWILIGHT_FLAT", "ZEROPOINT"),
+    (
+        _step("DARK", "", "NACO_IMG_DARK_AVG NACO_IMG_DARK_HOT NACO_IMG_DARK_COLD NACO_IMG_DARK_DEV"),
+        _step("TWILIGHT_FLAT", "DARK", "MASTER_IMG_FLAT MASTER_IMG_FLAT_BADPIX"),
+        _step("ZEROPOINT", "TWILIGHT_FLAT general", "ZPOINT_TABLE"),
+    ),
+    general=_star_catalogue,
+)
+UVES = Cascade(
+    "uves",
+    ("BIAS_BLUE", "BIAS_RED", "DARK_BLUE", "DARK_RED"),
+    (
+        _step("BIAS_BLUE", "", "MASTER_BIAS_BLUE"),
+        _step("BIAS_RED", "", "MASTER_BIAS_REDL MASTER_BIAS_REDU"),
+        _step("DARK_BLUE", "BIAS_BLUE", "MASTER_DARK_BLUE"),
+        _step("DARK_RED", "BIAS_RED", "MASTER_DARK_REDL MASTER_DARK_REDU"),
+    ),
+    detectors={"BLUE": "CCDB", "REDU": "WIN1.CHIP1.OUT1", "REDL": "WIN1.CHIP2.OUT1"},
+)
+HAWKI = Cascade(
+    "hawki",
+    ("DARK", "FLAT_TWILIGHT", "DETNOISE_DARK", "DETNOISE_FLAT"),
+    (
+        _step("DARK", "", "MASTER_DARK"),
+        _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT MASTER_CONF MASTER_BPM"),
+        _step("DETECTOR_NOISE", "", "MASTER_READGAIN"),
+    ),
+)
+GIRAFFE = Cascade(
+    "giraffe",
+    ("BIAS", "DARK"),
+    (_step("BIAS", "", "MASTER_BIAS BAD_PIXEL_MAP"), _step("DARK", "BIAS", "MASTER_DARK")),
+)
+VIMOS = Cascade(
+    "vimos",
+    ("BIAS_IMG", "DARK_IMG", "SKYFLAT", "DETNOISE_BIAS", "DETNOISE_FLAT"),
+    (
+        _step("BIAS_IMG", "", "MASTER_BIAS"),
+        _step("DARK_IMG", "BIAS_IMG", "MASTER_DARK"),
+        _step("SKYFLAT", "BIAS_IMG DARK_IMG", "MASTER_TWILIGHT_FLAT MASTER_CONF MASTER_BPM"),
+        _step("DETNOISE", "", "MASTER_READGAIN"),
+    ),
+)
+MUSE = Cascade(
+    "muse",
+    ("BIAS",),
+    (_step("BIAS", "", "MASTER_BIAS"),),
+    detectors={"CHAN06.DATA": "CHAN06"},
+    # the one IFU that the simulated frames hold; all at a time needs all of them in each frame
+    parameters={"nifu": 6, "merge": False},
+)
+
+FULL = (NACO, UVES, HAWKI, GIRAFFE, VIMOS, MUSE)
+# The other pipelines crash on small frames. HAWK-I's recipe for flats wants the middle of the whole detector: another
+# engine makes these.
+SMALL = (
+    replace(NACO, window=512),
+    replace(UVES, window=512),
+    replace(
+        HAWKI,
+        window=512,
+        steps=(HAWKI.steps[0], _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT"), HAWKI.steps[2]),
+    ),
+)
