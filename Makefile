@@ -17,7 +17,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv/bin/uv)
 OWN_UV := $(filter .tools/%,$(UV))
 export UV_PYTHON_INSTALL_DIR := $(CURDIR)/.tools/python
 
-.PHONY: help setup lock demo serve system-packages test test-long lint bench docs clean
+.PHONY: help setup lock demo serve system-packages test test-long validation lint bench docs clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ test: setup system-packages  ## run the tests that are not long
 
 test-long: setup system-packages  ## run the long tests
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+validation: setup system-packages  ## run the cascades of the pipelines on whole detectors, and write docs/validation.md
+	$(BIN)/python -m validation "$${VALIDATION_DIR:-$$(mktemp -d)}"
 
 lint: setup  ## check style, types and the direction of imports
 	$(BIN)/ruff check

@@ -86,7 +86,7 @@ def run(cascade: Cascade, root: Path) -> Workbench:
 
 
 def _process_by_hand(bench: Workbench, cascade: Cascade) -> None:
-    """Process ABs with parameters of their own, as ``process-ab -p NAME=VALUE`` does; auto-daily takes it from there."""
+    """Process ABs with parameters of their own, as ``process-ab -p`` does; auto-daily takes it from there."""
     scan_archive(bench)
     load_headers(bench, cascade.instrument, NIGHT)
     create_abs(bench, cascade.instrument, NIGHT)
@@ -180,6 +180,10 @@ SMALL = (
     replace(
         HAWKI,
         window=512,
-        steps=(HAWKI.steps[0], _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT"), HAWKI.steps[2]),
+        steps=(
+            HAWKI.steps[0],
+            _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT MASTER_BPM"),
+            HAWKI.steps[2],
+        ),
     ),
 )

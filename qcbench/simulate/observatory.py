@@ -124,7 +124,9 @@ def _known(raw_types: Sequence[str], plan: Description) -> frozenset[str]:
     """Return raw types that are asked for, all of which the description must have."""
     known = sorted({str(name) for template in plan.templates for name in _each(template.raw_type)})
     if strange := sorted(set(raw_types) - set(known)):
-        raise SettingsError(f"{plan.instrume} is not simulated with {strange[0]}; it is with {', '.join(known)}")
+        raise SettingsError(
+            f"{plan.instrume} is not simulated with {strange[0]}; it is with {', '.join(known)}"
+        )
     return frozenset(raw_types)
 
 

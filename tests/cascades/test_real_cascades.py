@@ -48,7 +48,9 @@ def test_each_step_is_scored_and_makes_its_products_with_the_masters_of_the_casc
 def files(bench: Workbench, last: RecipeRun) -> list[RunFile]:
     loaded = selectinload(RecipeRun.files).selectinload(RunFile.product)
     with bench.store.read() as session:
-        return list(session.scalars(select(RecipeRun).where(RecipeRun.id == last.id).options(loaded)).one().files)
+        return list(
+            session.scalars(select(RecipeRun).where(RecipeRun.id == last.id).options(loaded)).one().files
+        )
 
 
 def made_by(bench: Workbench, last: RecipeRun) -> set[str]:

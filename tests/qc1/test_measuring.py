@@ -46,6 +46,13 @@ def test_a_detector_that_the_product_has_not_got_is_passed_over(tmp_path: Path) 
     assert [item.detector for item in measure(read_header(path), spec())] == ["CHIP2"]
 
 
+def test_a_product_of_one_detector_alone_has_its_values_in_the_primary_header(tmp_path: Path) -> None:
+    path = product(tmp_path, {"QC.RON": 2.9}, DATA={})
+    fits.setval(path, "EXTNAME", value="CHAN06")
+    of_two = spec(RON, detectors=("CHAN06.DATA", "CHAN07.DATA"))
+    assert measure(read_header(path), of_two) == [Measurement("CHAN06.DATA", {"ron": 2.9})]
+
+
 def test_a_product_without_any_parameter_is_an_error_that_says_where_to_look(tmp_path: Path) -> None:
     path = product(tmp_path, {"INS.FILT1.NAME": "J"}, CHIP1={})
     with pytest.raises(FrameError, match=r"no QC parameter of detectors CHIP1, CHIP2 .*qc1\.yaml"):

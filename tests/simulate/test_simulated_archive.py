@@ -210,3 +210,16 @@ def test_a_damaged_truth_is_named(observe: Run) -> None:
     result.truth.write_text("%ECSV 1.0\nnonsense")
     with pytest.raises(ArchiveError, match="is not the truth of a simulated archive"):
         observe(nights=2)
+
+
+def test_chosen_raw_types_have_the_frames_of_the_whole_night(observe: Run) -> None:
+    whole = {path.name: path.read_bytes() for path in frames(observe("whole"))}
+    chosen = observe("chosen", raw_types=["DARK"])
+    assert frames(chosen)
+    assert all(path.read_bytes() == whole[path.name] for path in frames(chosen))
+    assert set(truth(chosen)["raw_type"]) == {"DARK"}
+
+
+def test_a_raw_type_that_is_not_simulated_is_refused(observe: Run) -> None:
+    with pytest.raises(SettingsError, match="is not simulated with NOSUCH"):
+        observe("archive", raw_types=["NOSUCH"])
