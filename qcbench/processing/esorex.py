@@ -12,6 +12,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+from qcbench.core.errors import RecipeError
 from qcbench.core.files import make_folder, write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.running import describe_end, run_process
@@ -114,11 +115,20 @@ def plugin_folders() -> list[Path]:
 
 
 def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:
-    """Read a list of products, ``[{"name": …, "category": …}]``; nothing if there is no list."""
+    """Read a list of products, ``[{"name": …, "category": …}]``; nothing if there is no list.
+
+    Raises
+    ------
+    RecipeError
+        It is no such list.
+    """
     if not listed.is_file():
         return ()
-    items = json.loads(listed.read_text())
-    return tuple((folder / Path(item["name"]).name, str(item["category"])) for item in items)
+    try:
+        items = json.loads(listed.read_text(encoding="utf-8"))
+        return tuple((folder / Path(item["name"]).name, str(item["category"])) for item in items)
+    except (ValueError, TypeError, KeyError) as err:
+        raise RecipeError(f"the recipe ended well, but its list of products can't be read ({err})") from err
 
 
 def _cause(code: int, log: Path) -> str:
@@ -128,6 +138,8 @@ def _cause(code: int, log: Path) -> str:
 
 def root_cause(log: Path) -> str:
     """Return the text of the first entry of a CPL error trail in a log, else its last error line, or last line."""
+    if not log.is_file():
+        return ""
     with log.open("rb") as stream:
         # of a log that a recipe filled without end
         stream.seek(max(0, log.stat().st_size - _MOST_OF_LOG))

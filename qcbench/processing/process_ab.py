@@ -293,6 +293,8 @@ def _process(
         raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     result = engine.run(job)
+    if not job.log.is_file():
+        return _failed(bench, ab, "the recipe removed the folder in which it worked", (call, result))
     log = _log_of(bench, ab)
     copy_file(job.log, log)
     reason = result.reason or _incomplete(ab, result)

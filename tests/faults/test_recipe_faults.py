@@ -1,0 +1,114 @@
+"""Whatever a recipe does, its AB alone fails, with a reason that can be read; mended, it ends well."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qcbench.processing import process_ab
+from qcbench.store import ABState
+from tests.faults import rig as rigs
+from tests.faults.rig import Rig
+
+# what the recipe does, and what is said of it
+CODES = {
+    1: "unspecified error", 5: "file read or write error", 6: "bad file format", 9: "file not found",
+    10: "data not found", 13: "input data do not match", 14: "illegal input", 15: "illegal output",
+    19: "type mismatch", 255: "EsoRex refused its options",
+}  # fmt: skip
+FAULTS = {
+    **{f"code {code}": (f"exit {code}", f"ended with code {code}: {text}") for code, text in CODES.items()},
+    "code 61, which has no name": ("exit 61", "ended with code 61"),
+    "error trail": (
+        "echo \"[1/2] 'Missing FITS card EXPTIME' (10) at f:file.c:1\"; echo \"[2/2] 'x' (10) at g:f.c:2\"; exit 10",
+        "ended with code 10: Missing FITS card EXPTIME",
+    ),
+    "crash, SIGSEGV": ("kill -SEGV $$; sleep 5", "crashed (SIGSEGV)"),
+    "crash, SIGABRT": ("kill -ABRT $$; sleep 5", "crashed (SIGABRT)"),
+    "killed from outside": ("kill -KILL $$; sleep 5", "was killed (SIGKILL)"),
+    "hangs": ("sleep 60", f"it ran longer than {rigs.TIMEOUT_S} s"),
+    "ignores signals and hangs": ("trap '' TERM INT HUP; while :; do sleep 1; done", "it ran longer than"),
+    "leaves a child in the background": (
+        "setsid sleep 61 & make_products; rm products/*.fits; exit 0", "but wrote no MASTER_DARK"
+    ),
+    "hangs with children": ("sleep 62 & setsid sleep 62 & wait", "it ran longer than"),
+    "fills its folder": ("head -c 60000000 /dev/zero > big; sleep 60", "more than the 20 that it may"),
+    "eats memory": (
+        "exec python3 -c 'import time; x = bytearray(500_000_000); time.sleep(60)'",
+        "more than the 300 that it may",
+    ),
+    "writes no product": ("echo '[]' > products.json; exit 0", "ended well but wrote no MASTER_DARK"),
+    "writes no list of products": ("exit 0", "ended well but wrote no MASTER_DARK"),
+    "lists what it has not written": ("make_products; rm products/*; exit 0", "ended well but wrote no MASTER_DARK"),
+    "writes another PRO.CATG": (
+        "make_products; sed -i s/MASTER_DARK/MASTER_LIGHT/ products.json; exit 0",
+        "ended well but wrote no MASTER_DARK",
+    ),
+    "writes half of a product": (
+        'make_products; for f in products/*.fits; do head -c 20000 "$f" > half; mv half "$f"; done; exit 0',
+        "a product that is cut short",
+    ),
+    "writes what is no FITS": (
+        'make_products; for f in products/*.fits; do echo no > "$f"; done; exit 0', "not a readable FITS file"
+    ),
+    "writes a list that is no list": (
+        "make_products; echo '{{' > products.json; exit 0", "its list of products can't be read"
+    ),
+    "fills its log": ("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 1", "the end"),
+    "removes its folder": ('rm -rf "$PWD"; exit 1', "removed the folder in which it worked"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    return rigs.build(tmp_path_factory.mktemp("rig"))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_a_recipe_is_the_failure_of_its_ab_alone(rig: Rig, tmp_path: Path, name: str) -> None:
+    bench = rig.copy(tmp_path / "bench")
+    script, said = FAULTS[name]
+    fault = tmp_path / "fault.sh"
+    fault.write_text(f"{script}\n")
+    ended = rigs.run(rig, bench, fault)
+    rigs.only_the_victim_suffers(rig, bench)
+    assert f"{rig.victim}.ab" in {root for roots in ended.roots().values() for root in roots}
+    reason = rigs.block(bench, rig.victim).reason
+    assert reason
+    assert said in reason
+    assert "Traceback" not in reason
+    assert len(reason) < 500
+    assert list(bench.tree.work.iterdir()) == []
+    assert not [process for process in psutil.process_iter(["cmdline"]) if _is_of(process, tmp_path)]
+
+    fault.unlink()
+    with rigs.recipes(rig):
+        assert process_ab(bench, rig.victim + ".ab", engines={"python": rigs.StandIn()}, again=True).ok
+    rigs.run(rig, bench)
+    assert set(rigs.states(bench).values()) == {ABState.SCORED}
+    bench.close()
+
+
+def _is_of(process: psutil.Process, folder: Path) -> bool:
+    """Tell whether a recipe of this test lives on; those that sleep for a minute are its own."""
+    words = process.info["cmdline"] or []
+    return (
+        words[:1] == ["sleep"]
+        and words[1:] in (["60"], ["61"], ["62"])
+        and _cwd(process).startswith(str(folder))
+    )
+
+
+def _cwd(process: psutil.Process) -> str:
+    for _ in range(20):
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return ""
+            cwd = process.cwd()
+        except psutil.Error:
+            return ""
+        time.sleep(0.05)
+    return cwd
