@@ -19,8 +19,10 @@ from tests.workflow.test_auto_daily import states
 
 # the command line as it is, but for recipes that do nothing for a long time
 SCRIPT = """
-import sys
+import signal, sys
 from qcbench.cli.main import cli
+# as on a terminal: what a shell starts in the background ignores Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from qcbench.processing.running import run_process
 from qcbench.workflow import auto_daily
 
