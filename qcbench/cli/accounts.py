@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+import click
+
 from qcbench.cli.exits import NOT_DONE
 from qcbench.cli.invocation import Invocation, command, pass_invocation
 from qcbench.cli.output import Answer, Row, Table
@@ -22,8 +24,6 @@ def account(invocation: Invocation, date: Sequence[dt.date]) -> None:
     ABs that were created have succeeded, have failed for a reason, or wait for something that is named; files are
     unusable, in an AB, or in none for a reason. Ends with code 20 if anything is unaccounted for.
     """
-    from click import get_current_context
-
     from qcbench.workflow import account as account_for
 
     bench = invocation.open()
@@ -75,4 +75,4 @@ def account(invocation: Invocation, date: Sequence[dt.date]) -> None:
         )
     )
     if not is_complete:
-        get_current_context().exit(NOT_DONE)
+        click.get_current_context().exit(NOT_DONE)

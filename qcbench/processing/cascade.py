@@ -222,8 +222,7 @@ def _pool(workers: int, stop: threading.Event) -> Iterator[ThreadPoolExecutor]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="cascade")
     try:
         yield pool
-    except BaseException:
-        stop.set()
-        raise
     finally:
+        # where it ended well, nothing is there to hear it
+        stop.set()
         pool.shutdown(cancel_futures=True)

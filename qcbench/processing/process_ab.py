@@ -10,14 +10,13 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from qcbench.archive import fetch_missing
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import (
     ArchiveError,
@@ -28,7 +27,6 @@ from qcbench.core.errors import (
     QcbenchError,
     RecipeError,
     StoppedError,
-    WaitingError,
 )
 from qcbench.core.files import (
     copy_file,
@@ -39,8 +37,7 @@ from qcbench.core.files import (
 )
 from qcbench.core.locks import is_alive, process_identity
 from qcbench.core.logs import get_logger, log_context
-from qcbench.fits import check_frame, read_header
-from qcbench.instruments import InstrumentFile, RecipeConfig, Scalar
+from qcbench.instruments import RecipeConfig, Scalar
 from qcbench.processing.engines import (
     Engine,
     RecipeJob,
@@ -48,9 +45,10 @@ from qcbench.processing.engines import (
     choose_engine,
     load_engines,
 )
+from qcbench.processing.inputs import TOOL, check_raw, fetch_raw_of, masters_of, smallest_side
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.running import Limits, end_abandoned
-from qcbench.processing.runs import Call, Given, keep_run
+from qcbench.processing.runs import Call, keep_run
 from qcbench.store import (
     ABInput,
     ABState,
@@ -62,7 +60,6 @@ from qcbench.store import (
 )
 from qcbench.workbench import Workbench
 
-TOOL = "process-ab"
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LOADED = (
     # without the keys: a header has hundreds, and the frames themselves have them
@@ -258,6 +255,9 @@ def _requeue(session: Session, ab: AssociationBlock) -> None:
 def _release(bench: Workbench, ab_name: str, why: str) -> None:
     with bench.store.write() as session:
         ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == ab_name)).one()
+        if ab.state != ABState.PROCESSING:
+            # the interruption came when all was done
+            return
         advance(session, ab, ABState.QUEUED, TOOL, why, level="error")
         ab.claim = None
         ab.attempts -= 1
@@ -270,14 +270,14 @@ def _process(
         missing = "; ".join(item["why"] for item in ab.missing if item["required"])
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
-    raw = _fetch_raw(bench, ab)
-    _check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
+    raw = fetch_raw_of(bench, ab)
+    check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
     engine, choice, passed_over = choose_engine(
-        pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=_smallest_side(raw[0].path)
+        pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=smallest_side(raw[0].path)
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    given = (*raw, *_masters(bench, ab))
+    given = (*raw, *masters_of(bench, ab))
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,
@@ -312,61 +312,6 @@ def _limits(bench: Workbench, recipe: RecipeConfig, stop: threading.Event) -> Li
         disk_mb=settings.disk_mb if recipe.disk_mb is None else recipe.disk_mb,
         stop=stop,
     )
-
-
-def _fetch_raw(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
-    """Fetch the pixels that are not here yet; a file of another size than announced is fetched again."""
-    data = bench.data(ab.instrument)
-    fetched = []
-    for item in ab.inputs:
-        if item.role == "RASSOC":
-            continue
-        path = data.raw(item.frame.dfo_date) / item.frame.arcfile
-        fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
-        fetched.append(Given(path, item.tag, item.frame.arcfile, frame_id=item.frame_id))
-    return tuple(fetched)
-
-
-def _check_raw(raw: Iterable[Path], instrument: InstrumentFile, raw_type: str) -> None:
-    """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again."""
-    for path in raw:
-        found = check_frame(path, instrument.required_keys, instrument.expected(raw_type))
-        if found.problems:
-            path.unlink()
-            raise FrameError(
-                path.name, "; ".join(found.problems), "Have it transferred again, or have it hidden"
-            )
-        for remark in found.remarks:
-            get_logger().info(f"{path.name}: {remark}", tool=TOOL)
-
-
-def _smallest_side(path: Path) -> int:
-    return min((min(hdu.shape) for hdu in read_header(path).hdus if hdu.is_image and hdu.shape), default=0)
-
-
-def _masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
-    """Return the calibrations where they are now: they may have been moved since the AB was claimed."""
-    wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
-    with bench.store.read() as session:
-        products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
-    masters = []
-    for product in products:
-        if product.path is None or not Path(product.path).is_file():
-            raise WaitingError(
-                f"{product.file_name} ({wanted[product.id]}) is not there yet, or not any more. "
-                "Process the AB that makes it, then call again"
-            )
-        masters.append(
-            Given(
-                Path(product.path),
-                wanted[product.id],
-                product.pipefile,
-                product_id=product.id,
-                sha256=product.sha256,
-                data_hash=product.data_hash,
-            )
-        )
-    return tuple(masters)
 
 
 def _incomplete(ab: AssociationBlock, result: RecipeResult) -> str | None:

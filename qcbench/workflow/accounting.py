@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, defer, selectinload
 
 from qcbench.distribution import blockers_of, is_listed_only, what_waits
 from qcbench.store import ABInput, ABState, ArchiveFile, AssociationBlock, Event, Frame
@@ -120,13 +120,13 @@ def _blocks(session: Session, instrument: str, dates: Sequence[dt.date] | None) 
     query = (
         select(AssociationBlock)
         .where(AssociationBlock.instrument == instrument, AssociationBlock.mode == "CALIB")
-        .options(selectinload(AssociationBlock.decisions))
+        .options(defer(AssociationBlock.keys), selectinload(AssociationBlock.decisions))
         .order_by(AssociationBlock.mjd_obs, AssociationBlock.name)
-        .execution_options(yield_per=200)
     )
     if dates is not None:
         query = query.where(AssociationBlock.dfo_date.in_(dates))
     found = ABAccount(created=_created(session, instrument, dates))
+    waiting = []
     for ab in session.scalars(query):
         last = ab.decisions[-1].policy if ab.decisions else ""
         if is_listed_only(ab):
@@ -136,9 +136,11 @@ def _blocks(session: Session, instrument: str, dates: Sequence[dt.date] | None) 
         elif ab.state == ABState.REJECTED and last == "incomplete":
             found.failures["given up: a calibration or frames never came"] += 1
         elif ab.state in OPEN_STATES:
-            found.waiting[ab.name] = what_waits(ab, blockers_of(session, [ab.id]).get(ab.id, ()))
+            waiting.append(ab)
         else:
             found.succeeded += 1
+    blockers = blockers_of(session, [ab.id for ab in waiting])
+    found.waiting = {ab.name: what_waits(ab, blockers.get(ab.id, ())) for ab in waiting}
     return found
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from qcbench.association import Standing, create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import BusyError, FileWriteError, QcbenchError, StoppedError
+from qcbench.core.errors import BusyError, QcbenchError, StoppedError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
 from qcbench.core.logs import get_logger, log_context
@@ -266,7 +266,7 @@ def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
     def call() -> None:
         nonlocal last
         if time.monotonic() - last > _TEXTS_S:
-            with suppress(FileWriteError):
+            with suppress(QcbenchError):
                 write()
             last = time.monotonic()
 
