@@ -7,12 +7,13 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
-from qcbench.archive.base import RemoteFile
+from qcbench.archive.base import ChangedError, RemoteFile
 from qcbench.core.errors import ArchiveError
-from qcbench.core.files import atomic, copy_file
+from qcbench.core.files import atomic, link_file
 from qcbench.core.files import sha256 as hash_of
 from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
@@ -60,9 +61,25 @@ class LocalArchive:
         """Give the raw file itself: its headers are read in place."""
         return nullcontext(self._raw_path(uri))
 
-    def fetch(self, uri: str, target: Path) -> None:
-        """Hard-link the raw file to `target`, or copy it to another volume."""
-        copy_file(self._raw_path(uri), target, link=True)
+    def raw_file(self, uri: str) -> RemoteFile:
+        """Describe a raw file by the size and the time of change of its file."""
+        return _described(uri, self._raw_path(uri))
+
+    def link_raw(self, uri: str, target: Path) -> bool:
+        """Hard-link the raw file to `target`, where both are on one volume."""
+        return link_file(self._raw_path(uri), target)
+
+    def open_raw(self, file: RemoteFile, start: int = 0) -> AbstractContextManager[BinaryIO]:
+        """Open the file of a raw file."""
+        return _opened(file, self._raw_path(file.uri), start)
+
+    def product_file(self, dp_id: str) -> RemoteFile:
+        """Describe a product by the size and the time of change of its file."""
+        return _described(dp_id, self._present(dp_id))
+
+    def open_product(self, file: RemoteFile, start: int = 0) -> AbstractContextManager[BinaryIO]:
+        """Open the file of a product."""
+        return _opened(file, self._present(file.uri), start)
 
     def ingest(self, dp_id: str, file: Path, sha256: str) -> bool:
         """Copy a product in and read it back; it gets its name when its content is as it was sent."""
@@ -76,13 +93,6 @@ class LocalArchive:
             shutil.copyfile(file, tmp)
             _compare(dp_id, hash_of(tmp), sha256, "what arrived differs from what was sent")
         return True
-
-    def fetch_product(self, dp_id: str, target: Path) -> None:
-        """Copy the product to `target`: nobody may change that of the archive."""
-        path = self._product_path(dp_id)
-        if not path.is_file():
-            raise ArchiveError(f"{dp_id}: the archive {self.products} has no such product. Ingest it again")
-        copy_file(path, target)
 
     def holding(self, dp_id: str) -> str | None:
         """Return the SHA-256 of a product, read from its bytes."""
@@ -122,6 +132,12 @@ class LocalArchive:
             )
         return path
 
+    def _present(self, dp_id: str) -> Path:
+        path = self._product_path(dp_id)
+        if not path.is_file():
+            raise ArchiveError(f"{dp_id}: the archive {self.products} has no such product. Ingest it again")
+        return path
+
     def _product_path(self, dp_id: str) -> Path:
         return self.products / f"{safe_name(dp_id)}.fits"
 
@@ -137,7 +153,7 @@ class LocalArchive:
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        return RemoteFile(uri, status.st_size, str(status.st_mtime_ns), _time_of(status.st_mtime))
+        return _remote(uri, status)
 
     def _has_plain(self, uri: str) -> bool:
         """Tell whether a URI leads to a regular file below ``raw/`` without any link or detour."""
@@ -161,6 +177,36 @@ def _time_of(seconds: float) -> dt.datetime | None:
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _described(uri: str, path: Path) -> RemoteFile:
+    try:
+        return _remote(uri, path.stat())
+    except OSError as err:
+        raise ArchiveError(f"{path}: can't be read: {err.strerror}. Make it readable, call again") from err
+
+
+def _remote(uri: str, status: os.stat_result) -> RemoteFile:
+    return RemoteFile(uri, status.st_size, str(status.st_mtime_ns), _time_of(status.st_mtime))
+
+
+@contextmanager
+def _opened(file: RemoteFile, path: Path, start: int) -> Iterator[BinaryIO]:
+    """Give the bytes of a file from `start` on; it must be the one that was described, and stay so."""
+    try:
+        stream = path.open("rb")
+    except OSError as err:
+        raise ArchiveError(f"{path}: can't be read: {err.strerror}. Make it readable, call again") from err
+    with stream:
+        _check_same(file, stream)
+        stream.seek(start)
+        yield stream
+        _check_same(file, stream)
+
+
+def _check_same(file: RemoteFile, stream: BinaryIO) -> None:
+    if _remote(file.uri, os.fstat(stream.fileno())) != file:
+        raise ChangedError("it changes while it is fetched")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

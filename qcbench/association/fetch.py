@@ -28,7 +28,7 @@ def fetch_raw(bench: Workbench, instrument: str, date: dt.date, advance: Advance
         frames = session.scalars(query).all()
     fetched = []
     for frame in frames:
-        if fetch_missing(bench.archive, frame.uri, frame.size, folder / frame.arcfile):
+        if fetch_missing(bench.archive, frame.uri, frame.size, folder / frame.arcfile, bench.tree.locks):
             fetched.append(frame.arcfile)
         advance(frame.arcfile)
     return tuple(fetched)

@@ -55,17 +55,31 @@ def atomic(path: Path) -> Iterator[Path]:
         The folder is not writable, the disk is full, and the like. The old file, if any, is untouched.
     """
     make_folder(path.parent)
-    tmp = path.parent / f"{TMP_PREFIX}{path.name}-{secrets.token_hex(4)}"
+    tmp = _temporary(path)
     try:
         yield tmp
-        _sync(tmp)
-        tmp.replace(path)
-        _sync(path.parent)
+        publish(tmp, path)
     except OSError as err:
         raise write_error(path, err) from err
     finally:
         with suppress(OSError):
             tmp.unlink(missing_ok=True)
+
+
+def publish(whole: Path, path: Path) -> None:
+    """Make a file that is whole durable, and give it its name in the same folder.
+
+    Raises
+    ------
+    FileWriteError
+        It can't be written.
+    """
+    try:
+        _sync(whole)
+        whole.replace(path)
+        _sync(path.parent)
+    except OSError as err:
+        raise write_error(path, err) from err
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -82,23 +96,38 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode())
 
 
-def copy_file(source: Path, target: Path, *, link: bool = False) -> Path:
-    """Copy a file atomically, or hard-link it where `link` is set and the volume allows."""
+def copy_file(source: Path, target: Path) -> Path:
+    """Copy a file atomically."""
     if not source.is_file():
         raise _no_source(source, target)
     with atomic(target) as tmp:
-        if not (link and _linked(source, tmp)):
-            shutil.copyfile(source, tmp)
+        shutil.copyfile(source, tmp)
     return target
 
 
-def _linked(source: Path, target: Path) -> bool:
+def link_file(source: Path, target: Path) -> bool:
+    """Hard-link a file atomically; tell whether the volume allowed it."""
+    if not source.is_file():
+        raise _no_source(source, target)
+    make_folder(target.parent)
+    tmp = _temporary(target)
     try:
         # the file itself: a hard link to a symbolic one would lead nowhere from another folder
-        os.link(source.resolve(), target)
+        os.link(source.resolve(), tmp)
     except OSError:
         return False
+    try:
+        tmp.replace(target)
+    except OSError as err:
+        raise write_error(target, err) from err
+    finally:
+        # between two names of one file the system's rename does nothing
+        tmp.unlink(missing_ok=True)
     return True
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f"{TMP_PREFIX}{path.name}-{secrets.token_hex(4)}"
 
 
 def move_file(source: Path, target: Path) -> Path:

@@ -19,6 +19,7 @@ from qcbench.core.files import make_folder, write_error
 
 # The system tells the start of a process to a second or so when its clock is being adjusted.
 _START_TOLERANCE_S = 2.0
+_POLL_S = 0.02
 
 
 @contextmanager
@@ -34,18 +35,42 @@ def exclusive(
     FileWriteError
         The lock file can't be made.
     """
-    path = make_folder(folder) / f"{name}.lock"
-    lock = FileLock(path, timeout=0, thread_local=False)
     try:
-        lock.acquire()
+        lock = _acquire(folder, name, timeout_s=0)
     except Timeout as err:
-        raise BusyError(f"another {name} is running (lock {path}). {remedy}") from err
-    except OSError as err:
-        raise write_error(path, err) from err
+        raise BusyError(f"another {name} is running (lock {err.lock_file}). {remedy}") from err
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def waiting(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock `name` inside the block, once no other process and no other thread holds it.
+
+    Raises
+    ------
+    FileWriteError
+        The lock file can't be made.
+    """
+    lock = _acquire(folder, name, timeout_s=-1)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(folder: Path, name: str, timeout_s: float) -> FileLock:
+    path = make_folder(folder) / f"{name}.lock"
+    lock = FileLock(path, timeout=timeout_s, thread_local=False)
+    try:
+        lock.acquire(poll_interval=_POLL_S)
+    except Timeout:
+        raise
+    except OSError as err:
+        raise write_error(path, err) from err
+    return lock
 
 
 def process_identity() -> str:

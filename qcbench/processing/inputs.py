@@ -36,7 +36,7 @@ def fetch_raw_of(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
         if item.role == "RASSOC":
             continue
         path = data.raw(item.frame.dfo_date) / item.frame.arcfile
-        fetch_missing(bench.archive, item.frame.uri, item.frame.size, path)
+        fetch_missing(bench.archive, item.frame.uri, item.frame.size, path, bench.tree.locks)
         fetched.append(Given(path, item.tag, item.frame.arcfile, frame_id=item.frame_id))
     return tuple(fetched)
 

@@ -18,6 +18,7 @@ from qcbench.core.files import (
     atomic,
     copy_file,
     free_mb,
+    link_file,
     make_folder,
     move_file,
     remove_leftovers,
@@ -127,26 +128,29 @@ def test_leftovers_are_found_in_all_folders_and_nothing_else_is_touched(tmp_path
 def test_a_copy_is_a_file_of_its_own_and_a_link_is_not(tmp_path: Path) -> None:
     source = write_text(tmp_path / "a", "x")
     assert not copy_file(source, tmp_path / "copy").samefile(source)
-    assert copy_file(source, tmp_path / "link", link=True).samefile(source)
-    assert copy_file(source, tmp_path / "link", link=True).read_text() == "x"
+    for _ in range(2):
+        assert link_file(source, tmp_path / "link")
+        assert (tmp_path / "link").samefile(source)
     assert names(tmp_path) == ["a", "copy", "link"]
 
 
 def test_a_link_through_a_symbolic_link_leads_to_the_file(tmp_path: Path) -> None:
     source = write_text(tmp_path / "archive" / "a", "x")
     (tmp_path / "archive" / "b").symlink_to("a")
-    linked = copy_file(tmp_path / "archive" / "b", tmp_path / "elsewhere" / "b", link=True)
+    linked = tmp_path / "elsewhere" / "b"
+    assert link_file(tmp_path / "archive" / "b", linked)
     assert not linked.is_symlink()
     assert linked.samefile(source)
 
 
-def test_a_link_to_another_volume_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_link_to_another_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_text(tmp_path / "a", "x")
     fail_with(monkeypatch, "link", errno.EXDEV)
-    assert not copy_file(source, tmp_path / "b", link=True).samefile(source)
+    assert not link_file(source, tmp_path / "b")
+    assert names(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("act", [copy_file, move_file])
+@pytest.mark.parametrize("act", [copy_file, link_file, move_file])
 def test_a_source_that_is_gone_is_named(tmp_path: Path, act: object) -> None:
     assert callable(act)
     with pytest.raises(FileWriteError, match=f"there is no file {tmp_path / 'gone'}"):
@@ -169,7 +173,8 @@ def test_a_move_that_was_done_already_is_not_done_again(tmp_path: Path) -> None:
 
 def test_a_move_between_two_names_of_one_file_leaves_one_name(tmp_path: Path) -> None:
     source = write_text(tmp_path / "a", "x")
-    target = copy_file(source, tmp_path / "b", link=True)
+    target = tmp_path / "b"
+    assert link_file(source, target)
     move_file(source, target)
     assert names(tmp_path) == ["b"]
     assert move_file(target, target).read_text() == "x"

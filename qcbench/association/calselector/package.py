@@ -19,6 +19,7 @@ from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyUserWarning
 from sqlalchemy import or_, select
 
+from qcbench.archive import fetch_product, fetch_raw
 from qcbench.association.calselector.service import Answer
 from qcbench.association.calselector.tree import AssociationTree, Download, download_text, dp_id_of, gather
 from qcbench.association.calselector.xml_form import print_tree
@@ -188,7 +189,7 @@ def _put_frame(source: _Source, target: Path, frame: Frame) -> bool:
     if _difference(local, frame) is None:
         return _copy_unless_same(local, target)
     with _fetching(source, target) as fetched:
-        source.bench.archive.fetch(frame.uri, fetched)
+        fetch_raw(source.bench.archive, frame.uri, fetched)
         if problem := _difference(fetched, frame):
             raise ArchiveError(f"what the archive gives is not what was loaded: {problem}")
         return _copy_unless_same(fetched, target)
@@ -264,9 +265,7 @@ def _put_product(source: _Source, target: Path, product: Product) -> bool:
 def _fetch_product(source: _Source, target: Path, dp_id: str, wanted: str) -> None:
     """Get from the archive what is no longer, or not as it was, in the data tree."""
     with _fetching(source, target) as fetched:
-        source.bench.archive.fetch_product(dp_id, fetched)
-        if sha256(fetched) != wanted:
-            raise ArchiveError(f"{dp_id}: what the archive gives is not what was ingested (SHA-256)")
+        fetch_product(source.bench.archive, dp_id, fetched, wanted)
         copy_file(fetched, target)
 
 
