@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -120,13 +120,13 @@ def fetch_missing_product(archive: Archive, dp_id: str, target: Path, digest: st
     return True
 
 
-def parts_of(target: Path) -> Iterator[Path]:
-    """Give what has come of a file, for each state of the file in the archive that was fetched."""
-    begin = f"{PART_PREFIX}{target.name}-"
-    with suppress(FileNotFoundError):
-        for path in target.parent.iterdir():
-            if path.name.startswith(begin) and len(path.name) == len(begin) + _DIGEST_LENGTH:
-                yield path
+def arrived(folder: Path) -> dict[str, int]:
+    """Return how many bytes of files have come that are on their way to a folder, by their names."""
+    found: dict[str, int] = {}
+    for part, name in _parts(folder):
+        with suppress(FileNotFoundError):
+            found[name] = found.get(name, 0) + part.stat().st_size
+    return found
 
 
 def remove_parts(folder: Path, locks: Path, *, keep: Collection[str] = ()) -> list[str]:
@@ -135,14 +135,21 @@ def remove_parts(folder: Path, locks: Path, *, keep: Collection[str] = ()) -> li
     What is being fetched now stays, and what is on the way to a name in `keep`, unless that file is there.
     """
     removed = []
-    for part in sorted(folder.glob(f"{PART_PREFIX}*")):
-        target = folder / part.name.removeprefix(PART_PREFIX)[: -_DIGEST_LENGTH - 1]
-        if target.name in keep and not target.is_file():
+    for part, name in _parts(folder):
+        if name in keep and not (folder / name).is_file():
             continue
-        with suppress(BusyError), exclusive(locks, _lock_of(target)):
+        with suppress(BusyError), exclusive(locks, _lock_of(folder / name)):
             part.unlink(missing_ok=True)
-            removed.append(target.name)
+            removed.append(name)
     return removed
+
+
+def _parts(folder: Path) -> list[tuple[Path, str]]:
+    """Return what is on its way to a folder, each with the name that it will get."""
+    return [
+        (part, part.name.removeprefix(PART_PREFIX)[: -_DIGEST_LENGTH - 1])
+        for part in sorted(folder.glob(f"{PART_PREFIX}*"))
+    ]
 
 
 def _lock_of(target: Path) -> str:
@@ -180,8 +187,8 @@ def _begin(target: Path, file: RemoteFile) -> Path:
     """Return where a file comes to lie on its way; remove what has come of it in another state."""
     origin = hashlib.sha256(f"{file.uri}\n{file.size}\n{file.stamp}".encode()).hexdigest()[:_DIGEST_LENGTH]
     part = target.parent / f"{PART_PREFIX}{target.name}-{origin}"
-    for other in parts_of(target):
-        if other != part:
+    for other, name in _parts(target.parent):
+        if name == target.name and other != part:
             other.unlink(missing_ok=True)
     return part
 

@@ -20,6 +20,8 @@ from qcbench.core.files import make_folder, write_error
 # The system tells the start of a process to a second or so when its clock is being adjusted.
 _START_TOLERANCE_S = 2.0
 _POLL_S = 0.02
+# held by whoever removes files that can be had again; who is about to use such files passes through it
+REMOVAL = "removal"
 
 
 @contextmanager

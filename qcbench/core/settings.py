@@ -66,6 +66,7 @@ class ArchiveSection(_Section):
 
     kind: str = "local"
     path: Path = Path("archive")
+    streams: int = Field(default=4, ge=1, le=64, description="files that are fetched at a time")
 
 
 class SiteSection(_Section):
@@ -85,6 +86,8 @@ class ProcessingSection(_Section):
     min_free_mb: float = Field(default=500.0, ge=0)
     template_timeout_min: float = Field(default=60.0, ge=0)
     keep_raw: bool = True
+    masters_days: int = Field(default=0, ge=0, description="0: archived masters are all kept")
+    disk_budget_mb: float = Field(default=0.0, ge=0, description="0: no budget")
 
 
 class CertificationSection(_Section):
@@ -260,6 +263,8 @@ url = ""
 kind = "local"
 # Raw frames come from <path>/raw, certified products go to <path>/products.
 path = "archive"
+# Files that are fetched at a time.
+streams = 4
 
 [site]
 # Hour (UT) at which a DFO date starts.
@@ -277,7 +282,12 @@ disk_mb = 20000
 min_free_mb = 500
 # A template that is not complete after this time is not waited for any longer.
 template_timeout_min = 60
+# false: raw frames are removed as soon as no AB needs them; they can be fetched again.
 keep_raw = true
+# Days around the open dates for which archived masters stay in the calib folders; 0: they all stay.
+masters_days = 0
+# MiB that raw frames, reduced data and working folders may take: an AB waits until it has room (0: no budget).
+disk_budget_mb = 0
 
 [certification]
 # ABs whose scores are all green are certified without a person, but for a random sample.

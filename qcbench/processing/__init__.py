@@ -5,6 +5,7 @@ from qcbench.processing.checking import check_engines
 from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, load_engines
 from qcbench.processing.jobs import JobResult, create_job, queued_cascade
 from qcbench.processing.process_ab import ProcessResult, process_ab, recover_interrupted
+from qcbench.processing.removal import keep_window, remove_raw_of, tidy_raw
 
 __all__ = [
     "Cascade",
@@ -16,9 +17,12 @@ __all__ = [
     "Task",
     "check_engines",
     "create_job",
+    "keep_window",
     "load_engines",
     "process_ab",
     "queued_cascade",
     "recover_interrupted",
+    "remove_raw_of",
     "run_cascade",
+    "tidy_raw",
 ]

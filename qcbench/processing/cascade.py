@@ -76,6 +76,7 @@ def run_cascade(
     workers: int = 0,
     advance: Advance = silent,
     stop: threading.Event | None = None,
+    has_room: Callable[[str], bool] = lambda name: True,
 ) -> Cascade:
     """Run tasks in the order of their dependencies, as many at a time as there are workers.
 
@@ -91,6 +92,9 @@ def run_cascade(
         0: one for each core.
     stop : Event, optional
         Set when the cascade is left early, by Ctrl-C or an error, for `run` to end what it is at: it is waited for.
+    has_room : callable
+        Tells whether there is room for a task by the side of those that run. The next one waits until there is, or
+        until nothing runs any more: then it is run, and says itself what it lacks.
 
     Returns
     -------
@@ -103,7 +107,9 @@ def run_cascade(
     plan = _Plan(tasks, n_workers)
     with _pool(n_workers, stop or threading.Event()) as pool:
         while True:
-            while len(running) < n_workers and (chosen := plan.take()):
+            while len(running) < n_workers and (
+                chosen := plan.take(lambda name: not running or has_room(name))
+            ):
                 name, is_follow_up = chosen
                 call = _follow(follow_up) if is_follow_up else run
                 running[pool.submit(_guarded, call, name)] = chosen
@@ -122,6 +128,11 @@ def run_cascade(
                 advance(name)
     outcome.waiting = plan.waiting()
     return outcome
+
+
+def running_order(tasks: Mapping[str, Task]) -> list[str]:
+    """Return tasks in the order in which they begin if each is ready when it is its turn: parents first."""
+    return _Plan(tasks, 1).order()
 
 
 class _Plan:
@@ -160,18 +171,24 @@ class _Plan:
                     ends.append(parent)
         return {name: (-urgency[name], -chain[name], name) for name in self._tasks}
 
+    def order(self) -> list[str]:
+        """Return all tasks in the order in which they begin if each is ready when it is its turn."""
+        return sorted(self._places, key=self._places.__getitem__)
+
     def _begin(self, name: str) -> None:
         del self._open[name]
         place = self._places[name]
         heappush(self._ready, place)
         self._waited_for[place[0]] += bool(self._children[name])
 
-    def take(self) -> tuple[str, bool] | None:
+    def take(self, has_room: Callable[[str], bool]) -> tuple[str, bool] | None:
         """Take what is to run next, and whether it is the follow-up of that task; None if nothing can run now."""
         if self._is_follow_up_next():
             return heappop(self._follow_ups)[-1], True
         if not self._ready:
             return None
+        if not has_room(self._ready[0][-1]):
+            return (heappop(self._follow_ups)[-1], True) if self._follow_ups else None
         urgency, _, name = heappop(self._ready)
         self._waited_for[urgency] -= bool(self._children[name])
         self._seconds_left -= self._tasks[name].seconds

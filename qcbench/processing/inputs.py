@@ -10,11 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from qcbench.archive import fetch_missing
+from qcbench.archive import fetch_missing_product
 from qcbench.core.errors import FrameError, WaitingError
 from qcbench.core.logs import get_logger
 from qcbench.fits import check_frame, read_header
 from qcbench.instruments import InstrumentFile
+from qcbench.processing.pixels import Streams, raw_files, recipe_inputs
 from qcbench.processing.runs import Given
 from qcbench.store import AssociationBlock, Product
 from qcbench.workbench import Workbench
@@ -22,23 +23,25 @@ from qcbench.workbench import Workbench
 TOOL = "process-ab"
 
 
-def fetch_raw_of(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
-    """Fetch the pixels of an AB that are not here yet; a file of another size than announced is fetched again.
+def bring_raw(bench: Workbench, ab: AssociationBlock, streams: Streams) -> tuple[Given, ...]:
+    """Fetch the pixels of an AB that are not here yet.
 
     Raises
     ------
     ArchiveError
-        The archive has not got a file any more.
+        The archive has not got a file any more, or breaks off.
+    WaitingError
+        A file is no longer what it was when its headers were loaded.
+    FileWriteError
+        One can't be written.
     """
-    data = bench.data(ab.instrument)
-    fetched = []
-    for item in ab.inputs:
-        if item.role == "RASSOC":
-            continue
-        path = data.raw(item.frame.dfo_date) / item.frame.arcfile
-        fetch_missing(bench.archive, item.frame.uri, item.frame.size, path, bench.tree.locks)
-        fetched.append(Given(path, item.tag, item.frame.arcfile, frame_id=item.frame_id))
-    return tuple(fetched)
+    inputs = recipe_inputs(ab)
+    files = raw_files(bench, [item.frame for item in inputs])
+    streams.bring(files)
+    return tuple(
+        Given(file.path, item.tag, item.frame.arcfile, frame_id=item.frame_id)
+        for item, file in zip(inputs, files, strict=True)
+    )
 
 
 def check_raw(raw: Iterable[Path], instrument: InstrumentFile, raw_type: str) -> None:
@@ -65,32 +68,41 @@ def smallest_side(path: Path) -> int:
     return min((min(hdu.shape) for hdu in read_header(path).hdus if hdu.is_image and hdu.shape), default=0)
 
 
-def masters_of(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
-    """Return the calibrations where they are now: they may have been moved since the AB was claimed.
+def bring_masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
+    """Return the calibrations of an AB where they are now: they may have been moved since it was claimed.
 
     Raises
     ------
     WaitingError
-        One is not there.
+        One is not made yet, or is lost.
+    ArchiveError
+        One is in the archive alone, and can't be had from there as it was ingested.
     """
     wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
     with bench.store.read() as session:
         products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
-    masters = []
-    for product in products:
-        if product.path is None or not Path(product.path).is_file():
-            raise WaitingError(
-                f"{product.file_name} ({wanted[product.id]}) is not there yet, or not any more. "
-                "Process the AB that makes it, then call again"
-            )
-        masters.append(
-            Given(
-                Path(product.path),
-                wanted[product.id],
-                product.pipefile,
-                product_id=product.id,
-                sha256=product.sha256,
-                data_hash=product.data_hash,
-            )
+    return tuple(
+        Given(
+            _bring(bench, product, wanted[product.id]),
+            wanted[product.id],
+            product.pipefile,
+            product_id=product.id,
+            sha256=product.sha256,
+            data_hash=product.data_hash,
         )
-    return tuple(masters)
+        for product in products
+    )
+
+
+def _bring(bench: Workbench, product: Product, tag: str) -> Path:
+    path = Path(product.path) if product.path else None
+    if path and path.is_file():
+        return path
+    if path and product.location == "archive" and product.dp_id and product.sha256:
+        # it left the moving window
+        fetch_missing_product(bench.archive, product.dp_id, path, product.sha256, bench.tree.locks)
+        return path
+    raise WaitingError(
+        f"{product.file_name} ({tag}) is not there yet, or not any more. "
+        "Process the AB that makes it, then call again"
+    )

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,13 @@ from qcbench.processing.engines import (
     choose_engine,
     load_engines,
 )
-from qcbench.processing.inputs import TOOL, check_raw, fetch_raw_of, masters_of, smallest_side
+from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw, smallest_side
+from qcbench.processing.pixels import Streams
 from qcbench.processing.products import keep, positions, tell
+from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits, end_abandoned
 from qcbench.processing.runs import Call, keep_run
+from qcbench.processing.supply import Supply
 from qcbench.store import (
     ABInput,
     ABState,
@@ -80,6 +84,18 @@ class ProcessResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """An AB that is claimed, and what works on it; `work` is a folder for this attempt alone."""
+
+    bench: Workbench
+    ab: AssociationBlock
+    work: Path
+    engines: Mapping[str, Engine]
+    streams: Streams
+    stop: threading.Event
+
+
 def process_ab(
     bench: Workbench,
     ab_name: str,
@@ -88,6 +104,7 @@ def process_ab(
     again: bool = False,
     parameters: Mapping[str, Scalar | None] | None = None,
     write_texts: bool = True,
+    supply: Supply | None = None,
     stop: threading.Event | None = None,
 ) -> ProcessResult:
     """Process an AB that is created or queued.
@@ -102,6 +119,8 @@ def process_ab(
         Parameters of the recipe for this AB alone, kept with it, over those of the pack; None for one takes it back.
     write_texts : bool
         Write the text form of the AB; a caller with many ABs does that once for all.
+    supply : Supply, optional
+        That of the job to which the AB belongs.
     stop : Event, optional
         Set by a caller in another thread that wants to end: the recipe is ended, and the AB goes back to the queue.
 
@@ -114,32 +133,34 @@ def process_ab(
     TransitionError
         It is not in a state from which it can be processed.
     WaitingError
-        A calibration that it needs is not there yet: it stays in the queue.
+        A calibration that it needs is not there yet, or there is no room on disk: it stays in the queue.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     StoppedError
         It was stopped, and is in the queue again.
     """
     _check_disk(bench)
-    ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
-    # a folder for this attempt alone: a recipe whose parent was killed may still write into its own
-    work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
-    with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
-        try:
-            result = _attempt(bench, ab, work, engines or load_engines(), stop or threading.Event())
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        if write_texts:
-            bench.write_texts()
+    with nullcontext(supply) if supply else Supply(bench) as given, given.room.held_for(ab_name):
+        ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
+        pass_removals(bench)
+        # another one for each attempt: a recipe whose parent was killed may still write into its own
+        work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
+        attempt = _Attempt(bench, ab, work, engines or load_engines(), given.streams, stop or threading.Event())
+        with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
+            try:
+                result = _make(attempt)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+            if write_texts:
+                bench.write_texts()
     return result
 
 
-def _attempt(
-    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine], stop: threading.Event
-) -> ProcessResult:
+def _make(attempt: _Attempt) -> ProcessResult:
     """Process an AB that is claimed: its own failures fail it, those of the machine put it back to the queue."""
+    bench, ab = attempt.bench, attempt.ab
     try:
-        return _process(bench, ab, work, engines, stop)
+        return _process(attempt)
     except (FrameError, ArchiveError, RecipeError) as err:
         return _failed(bench, ab, str(err))
     except QcbenchError as err:
@@ -149,7 +170,7 @@ def _attempt(
         _release(bench, ab.name, "the program that worked on it was ended")
         raise
     except OSError as err:
-        problem = write_error(Path(str(err.filename or work)), err)
+        problem = write_error(Path(str(err.filename or attempt.work)), err)
         _release(bench, ab.name, str(problem))
         raise problem from err
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
@@ -263,21 +284,24 @@ def _release(bench: Workbench, ab_name: str, why: str) -> None:
         ab.attempts -= 1
 
 
-def _process(
-    bench: Workbench, ab: AssociationBlock, work: Path, engines: Mapping[str, Engine], stop: threading.Event
-) -> ProcessResult:
+def _process(attempt: _Attempt) -> ProcessResult:
+    bench, ab, work = attempt.bench, attempt.ab, attempt.work
     if ab.completeness != "COMPLETE":
         missing = "; ".join(item["why"] for item in ab.missing if item["required"])
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
-    raw = fetch_raw_of(bench, ab)
+    raw = bring_raw(bench, ab, attempt.streams)
     check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
     engine, choice, passed_over = choose_engine(
-        pack, ab.recipe, engines, wanted=bench.settings.processing.engine, naxis=smallest_side(raw[0].path)
+        pack,
+        ab.recipe,
+        attempt.engines,
+        wanted=bench.settings.processing.engine,
+        naxis=smallest_side(raw[0].path),
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    given = (*raw, *masters_of(bench, ab))
+    given = (*raw, *bring_masters(bench, ab))
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,
@@ -287,9 +311,9 @@ def _process(
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
         log=work / "recipe.log",
-        limits=_limits(bench, pack.instrument.recipes[ab.recipe], stop),
+        limits=_limits(bench, pack.instrument.recipes[ab.recipe], attempt.stop),
     )
-    if stop.is_set():
+    if attempt.stop.is_set():
         raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     result = engine.run(job)

@@ -1,0 +1,125 @@
+"""Which files ABs still need: raw frames and calibrations of those that are open, or have no report yet.
+
+An AB that has failed is tried once only, and one that is scored and reported is done with its frames: they can be
+fetched again at any time. ABs that are only formed (science, no recipe) need no pixels.
+Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.2, 4.1.5 and 4.1.9.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from qcbench.store.models import (
+    NO_RECIPE,
+    ABCalibration,
+    ABInput,
+    AssociationBlock,
+    Frame,
+    Product,
+)
+from qcbench.store.states import OPEN_STATES, ABState
+
+
+def is_processed_here() -> ColumnElement[bool]:
+    """Return the condition that an AB is one to be processed."""
+    return and_(AssociationBlock.mode == "CALIB", AssociationBlock.recipe != NO_RECIPE)
+
+
+def needs_files() -> ColumnElement[bool]:
+    """Return the condition that an AB needs its files: its recipe or its report is still to be made."""
+    unreported = and_(AssociationBlock.state == ABState.SCORED, AssociationBlock.report_path.is_(None))
+    return and_(is_processed_here(), or_(AssociationBlock.state.in_(OPEN_STATES), unreported))
+
+
+def needed_among(session: Session, frame_ids: Collection[int]) -> set[int]:
+    """Return which of some frames an AB needs, in whatever role."""
+    query = select(ABInput.frame_id).join(ABInput.ab).where(ABInput.frame_id.in_(frame_ids), needs_files())
+    return set(session.scalars(query))
+
+
+def needed_frames(session: Session, instrument: str, date: dt.date) -> set[str]:
+    """Return the frames of a date that an AB needs, whatever its own date, by ARCFILE."""
+    query = (
+        select(Frame.arcfile)
+        .join(ABInput, ABInput.frame_id == Frame.id)
+        .join(ABInput.ab)
+        .where(Frame.instrument == instrument, Frame.dfo_date == date, needs_files())
+    )
+    return set(session.scalars(query))
+
+
+def needed_products(session: Session, product_ids: Collection[int]) -> set[int]:
+    """Return which of some products an AB needs as its calibration, in whatever role."""
+    query = (
+        select(ABCalibration.product_id)
+        .join(ABCalibration.ab)
+        .where(ABCalibration.product_id.in_(product_ids), needs_files())
+    )
+    return set(session.scalars(query))
+
+
+def frames_of(session: Session, ab_name: str) -> list[Frame]:
+    """Return the raw frames of an AB, in whatever role."""
+    query = (
+        select(Frame)
+        .join(ABInput, ABInput.frame_id == Frame.id)
+        .join(ABInput.ab)
+        .where(AssociationBlock.name == ab_name)
+        .order_by(ABInput.position)
+    )
+    return list(session.scalars(query))
+
+
+def recipe_frames(session: Session, ab_name: str) -> list[Frame]:
+    """Return the raw frames that the recipe of an AB gets: not those that are only associated."""
+    query = (
+        select(Frame)
+        .join(ABInput, ABInput.frame_id == Frame.id)
+        .join(ABInput.ab)
+        .where(AssociationBlock.name == ab_name, ABInput.role != "RASSOC")
+        .order_by(ABInput.position)
+    )
+    return list(session.scalars(query))
+
+
+def largest_inputs(session: Session, ab_names: Collection[str]) -> int:
+    """Return the most bytes that the recipe of one of some ABs gets as raw frames."""
+    query = (
+        select(AssociationBlock.name, func.sum(Frame.size))
+        .join(AssociationBlock.inputs)
+        .join(ABInput.frame)
+        .where(AssociationBlock.state == ABState.QUEUED, ABInput.role != "RASSOC")
+        .group_by(AssociationBlock.name)
+    )
+    return max((size for name, size in session.execute(query) if name in ab_names), default=0)
+
+
+def used_frames(session: Session, instrument: str, date: dt.date) -> set[str]:
+    """Return the frames of a date that belong to an AB to be processed, by ARCFILE."""
+    query = (
+        select(Frame.arcfile)
+        .join(ABInput, ABInput.frame_id == Frame.id)
+        .join(ABInput.ab)
+        .where(Frame.instrument == instrument, Frame.dfo_date == date, is_processed_here())
+    )
+    return set(session.scalars(query))
+
+
+def archived_products(session: Session, instrument: str, date: dt.date) -> list[Product]:
+    """Return the products of a date that are in the archive."""
+    query = (
+        select(Product)
+        .join(Product.ab)
+        .where(
+            AssociationBlock.instrument == instrument,
+            AssociationBlock.dfo_date == date,
+            Product.location == "archive",
+            Product.path.is_not(None),
+        )
+        .order_by(Product.id)
+    )
+    return list(session.scalars(query))
