@@ -247,11 +247,13 @@ def process_ab(
 @pass_invocation
 def process_qc(invocation: Invocation, ab: str) -> None:
     """Measure a processed AB, score it, and make its QC report."""
+    from qcbench.processing import remove_raw_of
     from qcbench.reports import process_qc as run_qc
 
     bench = invocation.open()
     block = known_ab(bench, ab)
     result = run_qc(bench, ab)
+    remove_raw_of(bench, block.name)
     said = [f"{ab}: {result.state}, score {result.score}"]
     said += [f"Report: {result.report}"] if result.report else []
     said += [f"Problem: {result.problem}"] if result.problem else []

@@ -14,6 +14,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.core.files import remove_leftovers, write_error
+from qcbench.core.locks import REMOVAL, waiting
 from qcbench.distribution.moving import delete_purged
 from qcbench.distribution.nights import Night, blockers_of, is_listed_only, what_waits
 from qcbench.store import (
@@ -24,6 +25,7 @@ from qcbench.store import (
     Product,
     record_event,
 )
+from qcbench.store.needs import needed_frames
 from qcbench.store.states import DISTRIBUTED
 from qcbench.workbench import Workbench
 
@@ -138,9 +140,17 @@ def _purge(night: Night) -> int:
         )
         keep = {night.path_of(product) for product in present}
     folders = sorted((data.root / "product").glob(f"*/{night.date}"))
-    if not night.bench.settings.processing.keep_raw:
-        folders.append(data.raw(night.date))
-    return sum(_empty(folder, keep) for folder in folders)
+    return sum(_empty(folder, keep) for folder in folders) + _purge_raw(night)
+
+
+def _purge_raw(night: Night) -> int:
+    """Remove the raw files, if they are not kept, but for frames that an AB of another date needs."""
+    bench, folder = night.bench, night.bench.data(night.instrument).raw(night.date)
+    if bench.settings.processing.keep_raw:
+        return 0
+    with waiting(bench.tree.locks, REMOVAL), bench.store.read() as session:
+        needed = needed_frames(session, night.instrument, night.date)
+        return _empty(folder, {folder / name for name in needed})
 
 
 def _empty(folder: Path, keep: set[Path]) -> int:

@@ -6,6 +6,7 @@ from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, load_eng
 from qcbench.processing.jobs import JobResult, create_job, queued_cascade
 from qcbench.processing.process_ab import ProcessResult, process_ab, recover_interrupted
 from qcbench.processing.removal import keep_window, remove_raw_of, tidy_raw
+from qcbench.processing.supply import Supply
 
 __all__ = [
     "Cascade",
@@ -14,6 +15,7 @@ __all__ = [
     "ProcessResult",
     "RecipeJob",
     "RecipeResult",
+    "Supply",
     "Task",
     "check_engines",
     "create_job",

@@ -8,7 +8,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5
 from __future__ import annotations
 
 import datetime as dt
-import threading
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,12 +30,16 @@ from qcbench.distribution import audit, ingest_products, move_products, rename_p
 from qcbench.monitors.ab_monitor import ab_monitor
 from qcbench.processing import (
     Cascade,
+    Supply,
     create_job,
+    keep_window,
     load_engines,
     process_ab,
     queued_cascade,
     recover_interrupted,
+    remove_raw_of,
     run_cascade,
+    tidy_raw,
 )
 from qcbench.reports import data_report, date_report, process_qc
 from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event, record_lasting
@@ -113,6 +117,8 @@ def auto_daily(
             remove_leftovers(folder)
         prepare_tables(bench)
         recover_interrupted(bench)
+        for instrument in bench.instruments:
+            tidy_raw(bench, instrument)
         with progress_bar(0, "archive", show=show) as advance:
             scan = scan_archive(bench, advance, wanted=lambda date: dates is None or date in dates)
             result.unusable_files = scan.problems
@@ -128,6 +134,8 @@ def auto_daily(
             result.audit += [problem for one in result.dates for problem in one.audit]
             if _ab_changes(bench) == before:
                 break
+        for instrument in bench.instruments:
+            keep_window(bench, instrument, open_dates(bench, instrument))
     return result
 
 
@@ -238,25 +246,36 @@ def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | No
     """
     engines = load_engines()
     tasks = queued_cascade(bench, instrument, date)
-    stop = threading.Event()
+    workers = bench.settings.processing.workers or os.cpu_count() or 1
+    write_texts = _now_and_then(bench.write_texts)
+    with (
+        Supply(bench, tasks, number=workers) as supply,
+        progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance,
+    ):
 
-    def run(name: str) -> bool:
-        return _guarded(
-            bench, name, lambda: process_ab(bench, name, engines=engines, write_texts=False, stop=stop).ok
-        )
+        def process(name: str) -> bool:
+            return process_ab(bench, name, engines=engines, write_texts=False, supply=supply).ok
 
-    def follow_up(name: str) -> bool:
-        return _guarded(bench, name, lambda: _qc(bench, name))
-
-    with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
-        write_texts = _now_and_then(bench.write_texts)
+        def run(name: str) -> bool:
+            supply.begins(name)
+            if _guarded(bench, name, partial(process, name)):
+                return True
+            _guarded(bench, name, partial(_drop_raw, bench, name))
+            return False
 
         def step(name: str) -> None:
             advance(name)
             write_texts()
 
-        workers = bench.settings.processing.workers
-        return run_cascade(tasks, run, follow_up, workers=workers, advance=step, stop=stop)
+        return run_cascade(
+            tasks,
+            run,
+            lambda name: _guarded(bench, name, partial(_qc, bench, name)),
+            workers=workers,
+            advance=step,
+            has_room=supply.has_room,
+            stop=supply.stop,
+        )
 
 
 def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
@@ -275,6 +294,11 @@ def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
 
 def _qc(bench: Workbench, ab_name: str) -> bool:
     process_qc(bench, ab_name)
+    return _drop_raw(bench, ab_name)
+
+
+def _drop_raw(bench: Workbench, ab_name: str) -> bool:
+    remove_raw_of(bench, ab_name)
     return True
 
 
