@@ -8,6 +8,7 @@ file has changed since.
 from __future__ import annotations
 
 import hashlib
+import threading
 import zlib
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qcbench.archive.base import Archive, ChangedError, RemoteFile
-from qcbench.core.errors import ArchiveError, BusyError, FrameError, WaitingError
+from qcbench.core.errors import ArchiveError, BusyError, FrameError, StoppedError, WaitingError
 from qcbench.core.files import make_folder, publish, sha256, write_error
 from qcbench.core.locks import exclusive, waiting
 from qcbench.core.logs import get_logger
@@ -34,7 +35,9 @@ _Open = Callable[[RemoteFile, int], AbstractContextManager[BinaryIO]]
 _Check = Callable[[Path, bool], str | None]
 
 
-def fetch_missing(archive: Archive, uri: str, size: int, target: Path, locks: Path) -> bool:
+def fetch_missing(
+    archive: Archive, uri: str, size: int, target: Path, locks: Path, stop: threading.Event | None = None
+) -> bool:
     """Fetch a raw file unless it is there in the announced size (bytes); tell whether it was fetched.
 
     Of several threads and processes that want it, one fetches it, and the others wait.
@@ -43,11 +46,15 @@ def fetch_missing(archive: Archive, uri: str, size: int, target: Path, locks: Pa
     ----------
     locks : Path
         Folder of the locks.
+    stop : Event, optional
+        Set by another thread to end the transfer.
 
     Raises
     ------
     ArchiveError
         The archive has not got it any more, or breaks off.
+    StoppedError
+        It was stopped; the next call goes on where it was.
     WaitingError
         It is no longer what it was when its headers were loaded.
     FileWriteError
@@ -63,14 +70,14 @@ def fetch_missing(archive: Archive, uri: str, size: int, target: Path, locks: Pa
         )
     if archive.link_raw(uri, target):
         return True
-    with waiting(locks, _lock_of(target)):
+    with waiting(locks, _lock_of(target), stop):
         if _is_whole(target, size):
             return False
-        fetch_raw(archive, uri, target)
+        fetch_raw(archive, uri, target, stop)
     return True
 
 
-def fetch_raw(archive: Archive, uri: str, target: Path) -> None:
+def fetch_raw(archive: Archive, uri: str, target: Path, stop: threading.Event | None = None) -> None:
     """Put a raw file at `target`.
 
     Nobody else may fetch it meanwhile. One that was continued has to agree with its own sums, else it is fetched
@@ -80,11 +87,13 @@ def fetch_raw(archive: Archive, uri: str, target: Path) -> None:
     ------
     ArchiveError
         The archive has not got it, or breaks off.
+    StoppedError
+        `stop` was set by another thread.
     FileWriteError
         It can't be written.
     """
     if not archive.link_raw(uri, target):
-        _transfer(partial(archive.raw_file, uri), archive.open_raw, target, _joined_wrongly)
+        _transfer(partial(archive.raw_file, uri), archive.open_raw, target, _joined_wrongly, stop)
 
 
 def fetch_product(archive: Archive, dp_id: str, target: Path, digest: str) -> None:
@@ -160,7 +169,13 @@ def _is_whole(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _transfer(describe: Callable[[], RemoteFile], open_: _Open, target: Path, check: _Check) -> None:
+def _transfer(
+    describe: Callable[[], RemoteFile],
+    open_: _Open,
+    target: Path,
+    check: _Check,
+    stop: threading.Event | None = None,
+) -> None:
     make_folder(target.parent)
     problem = ""
     for _ in range(_ATTEMPTS):
@@ -168,7 +183,7 @@ def _transfer(describe: Callable[[], RemoteFile], open_: _Open, target: Path, ch
         part = _begin(target, file)
         was_continued = part.exists()
         try:
-            problem = _receive(file, open_, part)
+            problem = _receive(file, open_, part, stop)
         except ChangedError as err:
             problem = str(err)
             part.unlink(missing_ok=True)
@@ -193,7 +208,7 @@ def _begin(target: Path, file: RemoteFile) -> Path:
     return part
 
 
-def _receive(file: RemoteFile, open_: _Open, part: Path) -> str:
+def _receive(file: RemoteFile, open_: _Open, part: Path, stop: threading.Event | None) -> str:
     """Get what is missing of a file; say why it did not come whole, empty if it did."""
     if part.exists() and part.stat().st_size > file.size:
         part.unlink()
@@ -203,6 +218,8 @@ def _receive(file: RemoteFile, open_: _Open, part: Path) -> str:
             with part.open("ab") as out:
                 while chunk := _read(file, stream):
                     out.write(chunk)
+                    if stop is not None and stop.is_set():
+                        raise StoppedError(f"{file.uri}: stopped while it was fetched; the next call goes on")
         except OSError as err:
             raise write_error(part, err) from err
     size = part.stat().st_size

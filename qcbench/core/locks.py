@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from qcbench.core.errors import BusyError
+from qcbench.core.errors import BusyError, StoppedError
 from qcbench.core.files import make_folder, write_error
 
 # The system tells the start of a process to a second or so when its clock is being adjusted.
@@ -48,26 +49,31 @@ def exclusive(
 
 
 @contextmanager
-def waiting(folder: Path, name: str) -> Iterator[None]:
+def waiting(folder: Path, name: str, stop: threading.Event | None = None) -> Iterator[None]:
     """Hold the lock `name` inside the block, once no other process and no other thread holds it.
 
     Raises
     ------
     FileWriteError
         The lock file can't be made.
+    StoppedError
+        `stop` was set before it could be had.
     """
-    lock = _acquire(folder, name, timeout_s=-1)
+    try:
+        lock = _acquire(folder, name, timeout_s=-1, stop=stop)
+    except Timeout as err:
+        raise StoppedError(f"stopped while another one held the lock {err.lock_file}") from err
     try:
         yield
     finally:
         lock.release()
 
 
-def _acquire(folder: Path, name: str, timeout_s: float) -> FileLock:
+def _acquire(folder: Path, name: str, timeout_s: float, stop: threading.Event | None = None) -> FileLock:
     path = make_folder(folder) / f"{name}.lock"
     lock = FileLock(path, timeout=timeout_s, thread_local=False)
     try:
-        lock.acquire(poll_interval=_POLL_S)
+        lock.acquire(poll_interval=_POLL_S, cancel_check=stop.is_set if stop else None)
     except Timeout:
         raise
     except OSError as err:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from qcbench.archive import fetch_missing
 from qcbench.store import ABInput, AssociationBlock, Frame
@@ -43,24 +41,22 @@ def raw_files(bench: Workbench, frames: Iterable[Frame]) -> list[RawFile]:
 
 
 class Streams:
-    """Fetches raw frames, at most ``archive.streams`` at a time; what is on its way is not fetched twice."""
+    """Fetches raw frames, at most ``archive.streams`` at a time; what is on its way is not fetched twice.
 
-    def __init__(self, bench: Workbench):
-        self._bench = bench
+    Parameters
+    ----------
+    stop : Event
+        Set to end what is on its way; what has come of it is kept for the next call.
+    """
+
+    def __init__(self, bench: Workbench, stop: threading.Event):
+        self._bench, self._stop = bench, stop
         self._pool = ThreadPoolExecutor(bench.settings.archive.streams, thread_name_prefix="fetch")
         self._coming: dict[Path, Future[bool]] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """End what is on its way, and drop what has not begun."""
+        """Wait for what is on its way, which `stop` ends, and drop what has not begun."""
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self, files: Iterable[RawFile]) -> list[Future[bool]]:
@@ -72,7 +68,7 @@ class Streams:
 
         Raises
         ------
-        ArchiveError, WaitingError, FileWriteError
+        ArchiveError, WaitingError, FileWriteError, StoppedError
             One of them can't be had; what has come of the others stays.
         """
         coming = self.begin(files)
@@ -94,7 +90,8 @@ class Streams:
 
     def _fetch(self, file: RawFile) -> bool:
         try:
-            return fetch_missing(self._bench.archive, file.uri, file.size, file.path, self._bench.tree.locks)
+            bench = self._bench
+            return fetch_missing(bench.archive, file.uri, file.size, file.path, bench.tree.locks, self._stop)
         finally:
             with self._lock:
                 self._coming.pop(file.path, None)

@@ -47,7 +47,6 @@ from qcbench.processing.engines import (
     load_engines,
 )
 from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw, smallest_side
-from qcbench.processing.pixels import Streams
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits, end_abandoned
@@ -92,8 +91,7 @@ class _Attempt:
     ab: AssociationBlock
     work: Path
     engines: Mapping[str, Engine]
-    streams: Streams
-    stop: threading.Event
+    supply: Supply
 
 
 def process_ab(
@@ -105,7 +103,6 @@ def process_ab(
     parameters: Mapping[str, Scalar | None] | None = None,
     write_texts: bool = True,
     supply: Supply | None = None,
-    stop: threading.Event | None = None,
 ) -> ProcessResult:
     """Process an AB that is created or queued.
 
@@ -120,9 +117,7 @@ def process_ab(
     write_texts : bool
         Write the text form of the AB; a caller with many ABs does that once for all.
     supply : Supply, optional
-        That of the job to which the AB belongs.
-    stop : Event, optional
-        Set by a caller in another thread that wants to end: the recipe is ended, and the AB goes back to the queue.
+        That of the job to which the AB belongs. When its `stop` is set, the AB goes back to the queue.
 
     Raises
     ------
@@ -140,12 +135,15 @@ def process_ab(
         It was stopped, and is in the queue again.
     """
     _check_disk(bench)
-    with nullcontext(supply) if supply else Supply(bench) as given, given.room.held_for(ab_name):
+    with (
+        nullcontext(supply) if supply else Supply(bench) as given,
+        given.room.held_for(ab_name, given.stop),
+    ):
         ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
         pass_removals(bench)
         # another one for each attempt: a recipe whose parent was killed may still write into its own
         work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
-        attempt = _Attempt(bench, ab, work, engines or load_engines(), given.streams, stop or threading.Event())
+        attempt = _Attempt(bench, ab, work, engines or load_engines(), given)
         with log_context(instrument=ab.instrument, date=ab.dfo_date, ab=ab.name):
             try:
                 result = _make(attempt)
@@ -290,7 +288,7 @@ def _process(attempt: _Attempt) -> ProcessResult:
         missing = "; ".join(item["why"] for item in ab.missing if item["required"])
         raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
-    raw = bring_raw(bench, ab, attempt.streams)
+    raw = bring_raw(bench, ab, attempt.supply.streams)
     check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
     engine, choice, passed_over = choose_engine(
         pack,
@@ -311,9 +309,9 @@ def _process(attempt: _Attempt) -> ProcessResult:
         work_dir=make_folder(work),
         output_dir=make_folder(work / "products"),
         log=work / "recipe.log",
-        limits=_limits(bench, pack.instrument.recipes[ab.recipe], attempt.stop),
+        limits=_limits(bench, pack.instrument.recipes[ab.recipe], attempt.supply.stop),
     )
-    if attempt.stop.is_set():
+    if attempt.supply.stop.is_set():
         raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     result = engine.run(job)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from qcbench.archive.fetching import arrived
-from qcbench.core.errors import WaitingError
+from qcbench.core.errors import StoppedError, WaitingError
 from qcbench.core.files import write_text
 from qcbench.core.locks import is_alive, process_identity, waiting
 from qcbench.processing.pixels import RawFile, raw_files
@@ -111,11 +110,13 @@ class Room:
                     del held[key]
 
     @contextmanager
-    def held_for(self, ab: str) -> Iterator[None]:
+    def held_for(self, ab: str, stop: threading.Event) -> Iterator[None]:
         """Wait until there is room for an AB, and hold it inside the block.
 
         Raises
         ------
+        StoppedError
+            `stop` was set meanwhile.
         WaitingError
             There is none, and no other AB is running whose end could make some.
         NotFoundError
@@ -128,7 +129,8 @@ class Room:
         while not self.take(wanted):
             if self.wanted(wanted.raw_bytes) > self._budget or not self._may_get_room():
                 raise WaitingError(self._refusal(wanted))
-            time.sleep(POLL_S)
+            if stop.wait(POLL_S):
+                raise StoppedError(f"{ab} was stopped while it waited for room on disk")
         try:
             yield
         finally:

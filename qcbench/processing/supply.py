@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
@@ -20,24 +19,32 @@ from qcbench.workbench import Workbench
 
 
 class Supply:
-    """Fetches the raw frames of the next ABs of a job while others are processed, as far as there is room.
+    """Gives ABs their streams and their room on disk, and fetches the frames of the next ones where there is room.
 
     Parameters
     ----------
-    tasks : mapping
-        The ABs of the job. One that waits for an AB outside the job will not run: nothing is fetched for it.
+    tasks : mapping, optional
+        The ABs of the job.
     number : int
         So many ABs are fetched ahead of those that have begun.
+
+    Attributes
+    ----------
+    stop : Event
+        Set when the job is left: what is on its way then ends, and ABs that are at work go back to the queue.
     """
 
-    def __init__(self, bench: Workbench, tasks: Mapping[str, Task], number: int):
-        self.streams, self.room = Streams(bench), Room(bench)
+    def __init__(self, bench: Workbench, tasks: Mapping[str, Task] | None = None, number: int = 0):
+        tasks = tasks or {}
+        self.stop = threading.Event()
+        self.streams, self.room = Streams(bench, self.stop), Room(bench)
         self._bench, self._number = bench, number
-        self._left = deque(name for name in running_order(tasks) if tasks[name].parents <= tasks.keys())
-        self._begun: set[str] = set()
+        self._tasks = tasks
+        self._left = running_order(tasks)
+        self._done: set[str] = set()
         self._ahead: set[str] = set()
         self._lock = threading.Lock()
-        self._spare = self._largest(tasks) if self.room.is_limited else 0
+        self._spare = self._largest(tasks) if tasks and self.room.is_limited else 0
 
     def __enter__(self) -> Self:
         return self
@@ -45,19 +52,23 @@ class Supply:
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop.set()
         self.streams.close()
         self.room.give_all_back()
 
     def begins(self, name: str) -> None:
         """Note that an AB begins, and have the frames of the next ones fetched."""
         with self._lock:
-            self._begun.add(name)
             self._ahead.discard(name)
-            while self._left and len(self._ahead) < self._number:
-                following = self._left.popleft()
-                if following not in self._begun:
-                    self._ahead.add(following)
-                    self.streams.do(partial(self._fetch, following))
+            if name in self._left:
+                self._left.remove(name)
+            self._go_ahead()
+
+    def ends_well(self, name: str) -> None:
+        """Note that an AB was processed: what waited for it may come next."""
+        with self._lock:
+            self._done.add(name)
+            self._go_ahead()
 
     def has_room(self, name: str) -> bool:
         """Take the room that an AB needs on disk, if there is; what is wrong is left for the AB to say."""
@@ -65,6 +76,14 @@ class Supply:
             return not self.room.is_limited or self.room.take(self.room.needs(name))
         except QcbenchError:
             return True
+
+    def _go_ahead(self) -> None:
+        """Fetch for the next ABs whose parents are done: these will run, and need not keep what they got in vain."""
+        free = self._number - len(self._ahead)
+        for name in [name for name in self._left if self._tasks[name].parents <= self._done][:free]:
+            self._left.remove(name)
+            self._ahead.add(name)
+            self.streams.do(partial(self._fetch, name))
 
     def _largest(self, tasks: Mapping[str, Task]) -> int:
         with self._bench.store.read() as session:
