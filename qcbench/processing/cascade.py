@@ -94,7 +94,7 @@ def run_cascade(
         Set when the cascade is left early, by Ctrl-C or an error, for `run` to end what it is at: it is waited for.
     has_room : callable
         Tells whether there is room for a task by the side of those that run. The next one waits until there is, or
-        until nothing runs any more: then it is run, and says itself what it lacks.
+        until nothing runs and no follow-up is left that could make some: then it is run, and says what it lacks.
 
     Returns
     -------
@@ -107,9 +107,7 @@ def run_cascade(
     plan = _Plan(tasks, n_workers)
     with _pool(n_workers, stop or threading.Event()) as pool:
         while True:
-            while len(running) < n_workers and (
-                chosen := plan.take(lambda name: not running or has_room(name))
-            ):
+            while len(running) < n_workers and (chosen := plan.take(has_room, at_any_rate=not running)):
                 name, is_follow_up = chosen
                 call = _follow(follow_up) if is_follow_up else run
                 running[pool.submit(_guarded, call, name)] = chosen
@@ -181,14 +179,20 @@ class _Plan:
         heappush(self._ready, place)
         self._waited_for[place[0]] += bool(self._children[name])
 
-    def take(self, has_room: Callable[[str], bool]) -> tuple[str, bool] | None:
-        """Take what is to run next, and whether it is the follow-up of that task; None if nothing can run now."""
+    def take(self, has_room: Callable[[str], bool], *, at_any_rate: bool) -> tuple[str, bool] | None:
+        """Take what is to run next, and whether it is the follow-up of that task; None if nothing can run now.
+
+        `at_any_rate`: a task for which there is no room is taken all the same, if there is no follow-up.
+        """
         if self._is_follow_up_next():
             return heappop(self._follow_ups)[-1], True
         if not self._ready:
             return None
         if not has_room(self._ready[0][-1]):
-            return (heappop(self._follow_ups)[-1], True) if self._follow_ups else None
+            if self._follow_ups:
+                return heappop(self._follow_ups)[-1], True
+            if not at_any_rate:
+                return None
         urgency, _, name = heappop(self._ready)
         self._waited_for[urgency] -= bool(self._children[name])
         self._seconds_left -= self._tasks[name].seconds
