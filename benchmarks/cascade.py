@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.core.dates import dfo_bounds, iso_ut, time_of_mjd
 from qcbench.core.logs import set_up_logging
-from qcbench.processing import Task, create_job, process_ab, queued_cascade, run_cascade
+from qcbench.processing import Supply, Task, create_job, process_ab, queued_cascade, run_cascade
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.running import describe_end, run_process
 from qcbench.reports import measure_ab
@@ -140,9 +140,17 @@ def framework(folder: Path, workers: int) -> tuple[float, float, float]:
     tasks = queued_cascade(bench, INSTRUMENT, DATE)
     if len(tasks) != N_ABS:
         raise SystemExit(f"{len(tasks)} of {N_ABS} ABs are queued")
-    process = busy.within(lambda name: process_ab(bench, name, engines=engines, write_texts=False).ok)
     begin = time.process_time()
-    elapsed = ms(lambda: run_cascade(tasks, process, busy.within(qc), workers=workers))
+    with Supply(bench, tasks, number=workers) as supply:
+
+        def process(name: str) -> bool:
+            return process_ab(bench, name, engines=engines, write_texts=False, supply=supply).ok
+
+        elapsed = ms(
+            lambda: run_cascade(
+                tasks, busy.within(process), busy.within(qc), workers=workers, has_room=supply.has_room
+            )
+        )
     elapsed += (texts := ms(bench.write_texts))
     used = (time.process_time() - begin) * 1e3
     with bench.store.read() as session:

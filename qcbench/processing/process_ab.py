@@ -139,6 +139,7 @@ def process_ab(
         nullcontext(supply) if supply else Supply(bench) as given,
         given.room.held_for(ab_name, given.stop),
     ):
+        given.begins(ab_name)
         ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
         pass_removals(bench)
         # another one for each attempt: a recipe whose parent was killed may still write into its own
@@ -149,6 +150,8 @@ def process_ab(
                 result = _make(attempt)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
+            if result.ok:
+                given.ends_well(ab_name)
             if write_texts:
                 bench.write_texts()
     return result

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from qcbench.store.models import (
     NO_RECIPE,
@@ -22,6 +22,10 @@ from qcbench.store.models import (
     Product,
 )
 from qcbench.store.states import OPEN_STATES, ABState
+
+
+# what says where a frame is; a header has hundreds of keys
+_PLACE = load_only(Frame.instrument, Frame.dfo_date, Frame.arcfile, Frame.uri, Frame.size)
 
 
 def is_processed_here() -> ColumnElement[bool]:
@@ -66,6 +70,7 @@ def frames_of(session: Session, ab_name: str) -> list[Frame]:
     """Return the raw frames of an AB, in whatever role."""
     query = (
         select(Frame)
+        .options(_PLACE)
         .join(ABInput, ABInput.frame_id == Frame.id)
         .join(ABInput.ab)
         .where(AssociationBlock.name == ab_name)
@@ -78,6 +83,7 @@ def recipe_frames(session: Session, ab_name: str) -> list[Frame]:
     """Return the raw frames that the recipe of an AB gets: not those that are only associated."""
     query = (
         select(Frame)
+        .options(_PLACE)
         .join(ABInput, ABInput.frame_id == Frame.id)
         .join(ABInput.ab)
         .where(AssociationBlock.name == ab_name, ABInput.role != "RASSOC")

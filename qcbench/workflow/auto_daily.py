@@ -257,9 +257,7 @@ def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | No
             return process_ab(bench, name, engines=engines, write_texts=False, supply=supply).ok
 
         def run(name: str) -> bool:
-            supply.begins(name)
             if _guarded(bench, name, partial(process, name)):
-                supply.ends_well(name)
                 return True
             _guarded(bench, name, partial(_drop_raw, bench, name))
             return False
