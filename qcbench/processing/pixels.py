@@ -24,6 +24,10 @@ class RawFile:
     size: int
     path: Path
 
+    def is_here(self) -> bool:
+        """Tell whether it is at its place in the announced size."""
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
 
 def raw_path(bench: Workbench, frame: Frame) -> Path:
     """Return the place of a raw frame in the data tree."""
@@ -71,7 +75,7 @@ class Streams:
         ArchiveError, WaitingError, FileWriteError, StoppedError
             One of them can't be had; what has come of the others stays.
         """
-        coming = self.begin(files)
+        coming = self.begin(file for file in files if not file.is_here())
         wait(coming)
         for one in coming:
             one.result()

@@ -77,7 +77,7 @@ class Room:
         """Return what an AB takes, its frames as given or as the database says."""
         if files is None:
             with self._bench.store.read() as session:
-                files = raw_files(self._bench, recipe_frames(session, ab))
+                files = raw_files(self._bench, recipe_frames(session, [ab])[ab])
         return Reservation(ab, {str(file.path): file.size for file in files}, self._identity, True)
 
     def take(self, wanted: Reservation, *, spare: int = 0) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -12,9 +13,9 @@ from qcbench.core.errors import QcbenchError
 from qcbench.core.files import free_mb
 from qcbench.core.logs import get_logger
 from qcbench.processing.cascade import Task, running_order
-from qcbench.processing.pixels import Streams, raw_files
+from qcbench.processing.pixels import RawFile, Streams, raw_files
 from qcbench.processing.room import Room
-from qcbench.store.needs import largest_inputs, recipe_frames
+from qcbench.store.needs import recipe_frames
 from qcbench.workbench import Workbench
 
 
@@ -40,11 +41,15 @@ class Supply:
         self.streams, self.room = Streams(bench, self.stop), Room(bench)
         self._bench, self._number = bench, number
         self._tasks = tasks
-        self._left = running_order(tasks)
+        # in their order; as keys, since each is taken out by its name
+        self._left = dict.fromkeys(running_order(tasks))
         self._done: set[str] = set()
         self._ahead: set[str] = set()
         self._lock = threading.Lock()
-        self._spare = self._largest(tasks) if tasks and self.room.is_limited else 0
+        self._files = self._files_of(tasks)
+        self._spare = Room.wanted(
+            max((sum(file.size for file in files) for files in self._files.values()), default=0)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +65,7 @@ class Supply:
         """Note that an AB begins, and have the frames of the next ones fetched."""
         with self._lock:
             self._ahead.discard(name)
-            if name in self._left:
-                self._left.remove(name)
+            self._left.pop(name, None)
             self._go_ahead()
 
     def ends_well(self, name: str) -> None:
@@ -73,21 +77,25 @@ class Supply:
     def has_room(self, name: str) -> bool:
         """Take the room that an AB needs on disk, if there is; what is wrong is left for the AB to say."""
         try:
-            return not self.room.is_limited or self.room.take(self.room.needs(name))
+            return not self.room.is_limited or self.room.take(self.room.needs(name, self._files[name]))
         except QcbenchError:
             return True
 
     def _go_ahead(self) -> None:
         """Fetch for the next ABs whose parents are done: these will run, and need not keep what they got in vain."""
         free = self._number - len(self._ahead)
-        for name in [name for name in self._left if self._tasks[name].parents <= self._done][:free]:
-            self._left.remove(name)
+        ready = (name for name in self._left if self._tasks[name].parents <= self._done)
+        for name in list(islice(ready, free)):
+            del self._left[name]
             self._ahead.add(name)
             self.streams.do(partial(self._fetch, name))
 
-    def _largest(self, tasks: Mapping[str, Task]) -> int:
+    def _files_of(self, tasks: Mapping[str, Task]) -> dict[str, list[RawFile]]:
+        if not tasks:
+            return {}
         with self._bench.store.read() as session:
-            return Room.wanted(largest_inputs(session, tasks))
+            frames = recipe_frames(session, tasks)
+            return {name: raw_files(self._bench, found) for name, found in frames.items()}
 
     def _fetch(self, name: str) -> None:
         """Begin to fetch the frames of an AB. Whatever is wrong with them is said when it is its turn."""
@@ -95,8 +103,7 @@ class Supply:
         try:
             if free_mb(settings.root) < settings.processing.min_free_mb:
                 return
-            with self._bench.store.read() as session:
-                files = raw_files(self._bench, recipe_frames(session, name))
+            files = self._files[name]
             # any AB of the job still finds room then: none waits for one that itself waits behind it
             if self.room.take_ahead(name, files, spare=self._spare):
                 self.streams.begin(files)

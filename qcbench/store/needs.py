@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from itertools import islice
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, load_only
 
 from qcbench.store.models import (
@@ -23,7 +24,8 @@ from qcbench.store.models import (
 )
 from qcbench.store.states import OPEN_STATES, ABState
 
-
+# names in one query
+_BATCH = 500
 # what says where a frame is; a header has hundreds of keys
 _PLACE = load_only(Frame.instrument, Frame.dfo_date, Frame.arcfile, Frame.uri, Frame.size)
 
@@ -79,29 +81,22 @@ def frames_of(session: Session, ab_name: str) -> list[Frame]:
     return list(session.scalars(query))
 
 
-def recipe_frames(session: Session, ab_name: str) -> list[Frame]:
-    """Return the raw frames that the recipe of an AB gets: not those that are only associated."""
-    query = (
-        select(Frame)
-        .options(_PLACE)
-        .join(ABInput, ABInput.frame_id == Frame.id)
-        .join(ABInput.ab)
-        .where(AssociationBlock.name == ab_name, ABInput.role != "RASSOC")
-        .order_by(ABInput.position)
-    )
-    return list(session.scalars(query))
-
-
-def largest_inputs(session: Session, ab_names: Collection[str]) -> int:
-    """Return the most bytes that the recipe of one of some ABs gets as raw frames."""
-    query = (
-        select(AssociationBlock.name, func.sum(Frame.size))
-        .join(AssociationBlock.inputs)
-        .join(ABInput.frame)
-        .where(AssociationBlock.state == ABState.QUEUED, ABInput.role != "RASSOC")
-        .group_by(AssociationBlock.name)
-    )
-    return max((size for name, size in session.execute(query) if name in ab_names), default=0)
+def recipe_frames(session: Session, ab_names: Collection[str]) -> dict[str, list[Frame]]:
+    """Return the raw frames that the recipes of ABs get, by AB: not those that are only associated."""
+    found: dict[str, list[Frame]] = {name: [] for name in ab_names}
+    names = iter(found)
+    while batch := list(islice(names, _BATCH)):
+        query = (
+            select(AssociationBlock.name, Frame)
+            .join(ABInput, ABInput.ab_id == AssociationBlock.id)
+            .join(Frame, Frame.id == ABInput.frame_id)
+            .options(_PLACE)
+            .where(AssociationBlock.name.in_(batch), ABInput.role != "RASSOC")
+            .order_by(AssociationBlock.name, ABInput.position)
+        )
+        for name, frame in session.execute(query):
+            found[name].append(frame)
+    return found
 
 
 def used_frames(session: Session, instrument: str, date: dt.date) -> set[str]:
