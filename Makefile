@@ -17,7 +17,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv/bin/uv)
 OWN_UV := $(filter .tools/%,$(UV))
 export UV_PYTHON_INSTALL_DIR := $(CURDIR)/.tools/python
 
-.PHONY: help setup lock demo serve system-packages test test-long validation lint bench docs clean
+.PHONY: help setup lock demo serve system-packages test test-long test-condor validation lint bench docs clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,7 +49,10 @@ test: setup system-packages  ## run the tests that are not long
 	QCBENCH_TEST_WITHOUT="$$without" $(BIN)/python -m pytest -n 2 -m "not long" $(PYTEST_ARGS)
 
 test-long: setup system-packages  ## run the long tests
-	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "long and not condor" $(PYTEST_ARGS)
+
+test-condor: setup  ## run the tests of the HTCondor pool, on daemons of their own in .tools/minicondor
+	$(BIN)/python -m pytest -m condor $(PYTEST_ARGS)
 
 validation: setup system-packages  ## run the cascades of the pipelines on whole detectors, and write docs/validation.md
 	$(BIN)/python -m validation "$${VALIDATION_DIR:-$$(mktemp -d)}"

@@ -21,6 +21,9 @@ import qcbench
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+OPTIONAL = [
+    Requirement(line) for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines
+]
 DEVELOPMENT = [Requirement(line) for line in PROJECT["dependency-groups"]["dev"]]
 
 # conda-forge has these with an underscore; all others have one name in both worlds.
@@ -92,7 +95,9 @@ def test_conda_gets_the_same_packages_as_pip() -> None:
     assert sorted(packages) == sorted([f"python{PROJECT['project']['requires-python']}", *expected])
 
 
-@pytest.mark.parametrize("requirement", RUNTIME + DEVELOPMENT, ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize(
+    "requirement", RUNTIME + OPTIONAL + DEVELOPMENT, ids=lambda requirement: requirement.name
+)
 def test_the_lock_pins_each_requirement_inside_its_bounds(requirement: Requirement) -> None:
     versions = locked_versions().get(canonicalize_name(requirement.name), [])
     assert versions, f"{requirement.name} is not in requirements.lock: run make lock"
@@ -105,7 +110,7 @@ def test_the_lock_has_a_hash_for_every_package() -> None:
 
 
 def test_the_package_imports_only_what_it_depends_on() -> None:
-    declared = {canonicalize_name(requirement.name) for requirement in RUNTIME}
+    declared = {canonicalize_name(requirement.name) for requirement in RUNTIME + OPTIONAL}
     distributions = packages_distributions()
     undeclared = set()
     for path in modules():

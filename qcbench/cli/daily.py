@@ -242,6 +242,31 @@ def process_ab(
         click.get_current_context().exit(NOT_DONE)
 
 
+@command(
+    "process-job",
+    "qcbench process-job -a HAWKI.2026-11-19T10:31:05.120_tpl -a HAWKI.2026-11-19T10:40:11.003_tpl",
+)
+@ab_option(multiple=True)
+@click.option("--recipe/--no-recipe", "with_recipe", default=True, help="Process the ABs.")
+@click.option("--qc/--no-qc", "with_qc", default=True, help="Measure, score and report what is processed.")
+@pass_invocation
+def process_job(invocation: Invocation, ab: tuple[str, ...], with_recipe: bool, with_qc: bool) -> None:
+    """Process and measure ABs as a job of a pool: what an earlier start of it has done is kept.
+
+    An AB that fails keeps the reason, one that waits stays in the queue. Code 20 says that the machine was at fault,
+    and that the same job, started again, may do better. An AB of a host that is gone is taken up, too.
+    """
+    from qcbench.workflow import run_pool_job
+
+    bench = invocation.open()
+    blocks = [known_ab(bench, name) for name in ab]
+    problems = run_pool_job(bench, ab, with_recipe=with_recipe, with_qc=with_qc)
+    todo = advice(bench, (blocks[0].instrument,), blocks[0].dfo_date)
+    invocation.show(Answer(said=tuple(problems), facts={"abs": ab, "problems": problems}, next=todo))
+    if problems:
+        click.get_current_context().exit(NOT_DONE)
+
+
 @command("process-qc", "qcbench process-qc -a HAWKI.2026-11-19T10:31:05.120_tpl")
 @ab_option()
 @pass_invocation

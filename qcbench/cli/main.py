@@ -131,6 +131,7 @@ SECTIONS: Mapping[str, tuple[click.Command, ...]] = {
         daily.create_job,
         daily.process_ab,
         daily.process_qc,
+        daily.process_job,
         daily.score_qc,
         bench.get_status_ab,
         delays.delays,

@@ -153,13 +153,14 @@ def mode_option(*, science: bool = False) -> Decorator:
     )
 
 
-def ab_option() -> Decorator:
+def ab_option(*, multiple: bool = False) -> Decorator:
     """Return the option ``-a``."""
     return click.option(
         "-a",
         "--ab",
         type=ABName(),
         required=True,
+        multiple=multiple,
         metavar="AB",
         help="Name of the AB, with or without .ab, or the path of its text file.",
     )

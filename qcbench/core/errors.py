@@ -127,6 +127,12 @@ class WaitingError(QcbenchError):
     exit_code = 15
 
 
+class PoolError(QcbenchError):
+    """The HTCondor pool does not answer, or takes no jobs."""
+
+    exit_code = 16
+
+
 class ReportError(QcbenchError):
     """A QC report could not be made."""
 

@@ -91,11 +91,16 @@ def identity_of(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.2f}"
 
 
+def is_elsewhere(identity: str) -> bool:
+    """Tell whether the process of an identity runs, or ran, on another host."""
+    return identity.rsplit(":", 2)[0] != socket.gethostname()
+
+
 def is_alive(identity: str) -> bool:
     """Tell whether the process of an identity still runs; one on another host is taken to be alive."""
-    host, pid, start = identity.rsplit(":", 2)
-    if host != socket.gethostname():
+    if is_elsewhere(identity):
         return True
+    _, pid, start = identity.rsplit(":", 2)
     try:
         process = psutil.Process(int(pid))
         started = float(process.create_time())

@@ -78,6 +78,7 @@ class SiteSection(_Section):
 class ProcessingSection(_Section):
     """How recipes are run."""
 
+    cascade: Literal["local", "htcondor"] = "local"
     engine: Literal["auto", "esorex", "python"] = "auto"
     workers: int = Field(default=0, ge=0, description="0: one for each core")
     timeout_s: float = Field(default=1800.0, gt=0)
@@ -88,6 +89,16 @@ class ProcessingSection(_Section):
     keep_raw: bool = True
     masters_days: int = Field(default=0, ge=0, description="0: archived masters are all kept")
     disk_budget_mb: float = Field(default=0.0, ge=0, description="0: no budget")
+
+
+class HTCondorSection(_Section):
+    """How the cascade runs on an HTCondor pool."""
+
+    poll_s: float = Field(default=2.0, gt=0)
+    patience_s: float = Field(default=120.0, ge=0, description="how long the pool may be silent")
+    retries: int = Field(default=2, ge=0, description="of a job that ends by a fault of its machine")
+    bundle_s: float = Field(default=30.0, ge=0, description="how long a job of short ABs is to run")
+    submit: str = Field(default="", description="more lines for the description of each job")
 
 
 class CertificationSection(_Section):
@@ -113,6 +124,7 @@ class Settings(_Section):
     archive: ArchiveSection = ArchiveSection()
     site: SiteSection = SiteSection()
     processing: ProcessingSection = ProcessingSection()
+    htcondor: HTCondorSection = HTCondorSection()
     certification: CertificationSection = CertificationSection()
     auto_daily: AutoDailySection = AutoDailySection()
 
@@ -271,6 +283,8 @@ streams = 4
 start_hour = 21
 
 [processing]
+# local: on this host; htcondor: on the pool that CONDOR_CONFIG names.
+cascade = "local"
 # auto: esorex where it is installed and the recipe can run there, else the built-in Python recipes.
 engine = "auto"
 # 0: one worker for each core.
@@ -288,6 +302,17 @@ keep_raw = true
 masters_days = 0
 # MiB that raw frames, reduced data and working folders may take: an AB waits until it has room (0: no budget).
 disk_budget_mb = 0
+
+[htcondor]
+# Seconds between two looks at the queue, and how long the pool may be silent before a call gives up.
+poll_s = 2
+patience_s = 120
+# How often a job is tried again that was ended by a fault of its machine, not of its AB.
+retries = 2
+# Short ABs share a job that runs about so many seconds; 0: each AB has a job of its own.
+bundle_s = 30
+# More lines for the description of each job, such as "accounting_group = qc".
+submit = ""
 
 [certification]
 # ABs whose scores are all green are certified without a person, but for a random sample.

@@ -18,7 +18,7 @@ from qcbench.core.logs import get_logger
 from qcbench.core.progress import Advance, silent
 
 # (-urgency, -seconds of the longest chain, name): the smallest runs first
-_Place = tuple[int, float, str]
+Place = tuple[int, float, str]
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def run_cascade(
     return outcome
 
 
-def running_order(tasks: Mapping[str, Task]) -> list[str]:
-    """Return tasks in the order in which they begin if each is ready when it is its turn: parents first."""
-    return _Plan(tasks, 1).order()
+def places(tasks: Mapping[str, Task]) -> dict[str, Place]:
+    """Return where each task stands: what is urgent first, then the longest chains."""
+    return _Plan(tasks, 1).places
 
 
 class _Plan:
@@ -145,15 +145,15 @@ class _Plan:
                 self._children[parent].append(task.name)
         self._open = {task.name: set(task.parents) for task in tasks.values()}
         self._seconds_left = sum(task.seconds for task in tasks.values())
-        self._places = self._placed()
-        self._ready: list[_Place] = []
-        self._follow_ups: list[_Place] = []
+        self.places = self._placed()
+        self._ready: list[Place] = []
+        self._follow_ups: list[Place] = []
         # how many are ready that others wait for, by their urgency
         self._waited_for: Counter[int] = Counter()
         for name in [name for name, parents in self._open.items() if not parents]:
             self._begin(name)
 
-    def _placed(self) -> dict[str, _Place]:
+    def _placed(self) -> dict[str, Place]:
         """Return where each task stands: children before their parents, which inherit from them."""
         urgency = {name: task.priority for name, task in self._tasks.items()}
         chain = {name: task.seconds for name, task in self._tasks.items()}
@@ -169,13 +169,9 @@ class _Plan:
                     ends.append(parent)
         return {name: (-urgency[name], -chain[name], name) for name in self._tasks}
 
-    def order(self) -> list[str]:
-        """Return all tasks in the order in which they begin if each is ready when it is its turn."""
-        return sorted(self._places, key=self._places.__getitem__)
-
     def _begin(self, name: str) -> None:
         del self._open[name]
-        place = self._places[name]
+        place = self.places[name]
         heappush(self._ready, place)
         self._waited_for[place[0]] += bool(self._children[name])
 
@@ -209,7 +205,7 @@ class _Plan:
 
     def release(self, name: str) -> None:
         """Let run what waited for a task, and its follow-up."""
-        heappush(self._follow_ups, self._places[name])
+        heappush(self._follow_ups, self.places[name])
         for child in self._children[name]:
             self._open[child].discard(name)
             if not self._open[child]:

@@ -25,6 +25,9 @@ TOOL = "create-job"
 # a recipe of which nothing is known yet; and how far back times tell
 _SECONDS, _LATELY = 10.0, dt.timedelta(days=30)
 _NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING})
+_CALIBRATIONS = (
+    selectinload(AssociationBlock.calibrations).selectinload(ABCalibration.product).selectinload(Product.ab)
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,13 @@ def queued_cascade(bench: Workbench, instrument: str, date: dt.date) -> dict[str
     }
 
 
+def waits_for(bench: Workbench, ab_name: str) -> list[str]:
+    """Return the ABs that still have to make the virtual calibrations of an AB."""
+    with bench.store.read() as session:
+        query = select(AssociationBlock).where(AssociationBlock.name == ab_name).options(_CALIBRATIONS)
+        return sorted(_parents(session.scalars(query).one()))
+
+
 def _expected_seconds(session: Session, instrument: str, date: dt.date) -> dict[tuple[str, str], float]:
     """Return how long each recipe ran for each setup lately: the median, which one slow night does not change."""
     rows = session.execute(
@@ -96,11 +106,7 @@ def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Se
             AssociationBlock.mode == "CALIB",
             AssociationBlock.state == state,
         )
-        .options(
-            selectinload(AssociationBlock.calibrations)
-            .selectinload(ABCalibration.product)
-            .selectinload(Product.ab)
-        )
+        .options(_CALIBRATIONS)
         .order_by(AssociationBlock.mjd_obs, AssociationBlock.name)
     )
     return session.scalars(query).all()

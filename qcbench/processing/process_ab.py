@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from qcbench.core.files import (
     move_file,
     write_error,
 )
-from qcbench.core.locks import is_alive, process_identity
+from qcbench.core.locks import is_alive, is_elsewhere, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.instruments import RecipeConfig, Scalar
 from qcbench.processing.engines import (
@@ -188,13 +188,17 @@ def _check_disk(bench: Workbench) -> None:
         )
 
 
-def recover_interrupted(bench: Workbench) -> list[str]:
-    """Put ABs back to the queue whose process was killed; return their names."""
+def recover_interrupted(bench: Workbench, lost: Collection[str] = ()) -> list[str]:
+    """Put ABs back to the queue whose process was killed; return their names.
+
+    Of a process on another host nothing is known: its AB is left alone, unless it is among the `lost`.
+    """
     names = []
     with bench.store.write() as session:
         query = select(AssociationBlock).where(AssociationBlock.state == ABState.PROCESSING)
         for ab in session.scalars(query):
-            if ab.claim is None or not is_alive(ab.claim):
+            gone = ab.claim is None or not is_alive(ab.claim) or (ab.name in lost and is_elsewhere(ab.claim))
+            if gone:
                 advance(
                     session,
                     ab,

@@ -12,7 +12,7 @@ from typing import Self
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import free_mb
 from qcbench.core.logs import get_logger
-from qcbench.processing.cascade import Task, running_order
+from qcbench.processing.cascade import Task, places
 from qcbench.processing.pixels import RawFile, Streams, raw_files
 from qcbench.processing.room import Room
 from qcbench.store.needs import recipe_frames
@@ -41,8 +41,9 @@ class Supply:
         self.streams, self.room = Streams(bench, self.stop), Room(bench)
         self._bench, self._number = bench, number
         self._tasks = tasks
+        place = places(tasks)
         # in their order; as keys, since each is taken out by its name
-        self._left = dict.fromkeys(running_order(tasks))
+        self._left = dict.fromkeys(sorted(place, key=place.__getitem__))
         self._done: set[str] = set()
         self._ahead: set[str] = set()
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from qcbench.workflow.accounting import ABAccount, FileAccount, account
 from qcbench.workflow.auto_daily import DailyResult, DateResult, auto_daily, open_dates, run_date, run_job
 from qcbench.workflow.demo import DemoSummary, run_demo
+from qcbench.workflow.pool_job import run_pool_job
 from qcbench.workflow.summary import DateSummary, summarize
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "run_date",
     "run_demo",
     "run_job",
+    "run_pool_job",
     "summarize",
 ]

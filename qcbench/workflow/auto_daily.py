@@ -39,6 +39,7 @@ from qcbench.processing import (
     recover_interrupted,
     remove_raw_of,
     run_cascade,
+    run_on_pool,
     tidy_raw,
 )
 from qcbench.reports import data_report, date_report, process_qc
@@ -48,6 +49,7 @@ from qcbench.workflow.summary import DateSummary, summarize
 
 TOOL = "auto-daily"
 MAX_PASSES = 5
+_CASCADE = "cascade"
 # between two writings of the texts of ABs while a job runs
 _TEXTS_S = 10.0
 _T = TypeVar("_T")
@@ -68,6 +70,11 @@ class DateResult:
     problems: tuple[str, ...]
     audit: tuple[str, ...] = ()
     waits_for: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_cascade_broken(self) -> bool:
+        """Whether the cascade could not be carried out to its end."""
+        return any(problem.startswith(f"{_CASCADE}: ") for problem in self.problems)
 
 
 @dataclass
@@ -132,7 +139,8 @@ def auto_daily(
                 for date in (dates if dates is not None else open_dates(bench, instrument))
             ]
             result.audit += [problem for one in result.dates for problem in one.audit]
-            if _ab_changes(bench) == before:
+            # what kept a cascade from being run would do so in the next pass
+            if _ab_changes(bench) == before or any(one.is_cascade_broken for one in result.dates):
                 break
         for instrument in bench.instruments:
             keep_window(bench, instrument, open_dates(bench, instrument))
@@ -199,7 +207,7 @@ def run_date(
         stages.run("create-report", lambda: data_report(bench, instrument, date))
         stages.run("create-ab", lambda: create_abs(bench, instrument, date, now=now, settled=settled))
         stages.run("create-job", lambda: create_job(bench, instrument, date))
-        cascade = stages.run("cascade", lambda: run_job(bench, instrument, date, show=show)) or cascade
+        cascade = stages.run(_CASCADE, lambda: run_job(bench, instrument, date, show=show)) or cascade
         stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
         stages.run("AB texts", bench.write_texts)
         _flag_qc(bench, instrument, date)
@@ -244,8 +252,12 @@ def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | No
 
     The texts of the ABs are written now and then while it runs; those of the last ones are left to the caller.
     """
-    engines = load_engines()
     tasks = queued_cascade(bench, instrument, date)
+    if bench.settings.processing.cascade == "htcondor":
+        with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
+            between = _now_and_then(bench.write_texts)
+            return run_on_pool(bench, instrument, date, advance=advance, between=between)
+    engines = load_engines()
     workers = bench.settings.processing.workers or os.cpu_count() or 1
     write_texts = _now_and_then(bench.write_texts)
     with (

@@ -1,0 +1,312 @@
+"""An HTCondor pool, through its official bindings: a DAG of jobs is written, submitted once, and watched.
+
+Source: HTCondor manual, "DAGMan Workflows" and "Python bindings".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from qcbench.core.errors import PoolError, SettingsError
+from qcbench.core.files import write_text
+from qcbench.core.settings import HTCondorSection
+
+DAG_FILE = "cascade.dag"
+# what a job gets of the environment of its submitter, beside the settings of the workbench
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
+_HELD = 5
+# of a line that is repeated in an event
+_LONGEST = 300
+# the time before each line of DAGMan's log
+_WHEN = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d ")
+# its log has the word in lines of every kind
+_SAID_OF_ERRORS = ("ERROR", "submit error")
+DAGMAN = """\
+# it looks at the log of its jobs every 5 s by itself: a chain of short recipes would wait for it
+DAGMAN_USER_LOG_SCAN_INTERVAL = 1
+DAGMAN_MAX_SUBMITS_PER_INTERVAL = 500
+# strict, it refuses a workbench below /tmp
+DAGMAN_USE_STRICT = 0
+# what the pool does not take twice, it does not take a sixth time
+DAGMAN_MAX_SUBMIT_ATTEMPTS = 2
+"""
+_DAGMAN_OUT, _DAGMAN_LIB = f"{DAG_FILE}.dagman.out", f"{DAG_FILE}.lib.err"
+_SUBMIT = """\
+executable = {executable}
+arguments = "$(arguments)"
+environment = "{environment}"
+initialdir = {folder}
+output = {folder}/$(JOB).out
+error = {folder}/$(JOB).err
+should_transfer_files = NO
+request_cpus = 1
+request_memory = $(memory)
+# a job that is held would hold up the job of the night: it is lost, and its AB goes back to the queue
+periodic_remove = JobStatus == 5
+{more}
+queue
+"""
+
+
+@dataclass(frozen=True)
+class PoolJob:
+    """A job of a DAG.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        Of the executable that all jobs of the DAG share.
+    priority : int
+        The higher, the earlier.
+    memory_mb : float
+        Memory (MiB) that it asks for.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    parents: frozenset[str] = frozenset()
+    priority: int = 0
+    memory_mb: float = 128.0
+
+
+def write_dag(folder: Path, jobs: Sequence[PoolJob], settings: HTCondorSection, *, executable: str) -> Path:
+    """Write the files of a DAG into a folder; a job whose exit code is not 0 is tried again.
+
+    Raises
+    ------
+    SettingsError
+        A path or variable can't be written into a description of jobs.
+    """
+    environment = {name: os.environ[name] for name in _own_variables()}
+    text = _SUBMIT.format(
+        executable=_plain(executable),
+        folder=_plain(str(folder)),
+        environment=_quoted(f"{name}={value}" for name, value in environment.items()),
+        more=settings.submit.strip(),
+    )
+    write_text(folder / "job.sub", text)
+    write_text(folder / "dagman.config", DAGMAN)
+    lines = [f"CONFIG {folder}/dagman.config"]
+    for job in jobs:
+        lines.append(f"JOB {job.name} {folder}/job.sub")
+        lines.append(f'VARS {job.name} arguments="{_quoted(job.arguments)}" memory="{job.memory_mb:.0f}"')
+        lines.append(f"PRIORITY {job.name} {job.priority}")
+        if settings.retries:
+            lines.append(f"RETRY {job.name} {settings.retries}")
+    lines += [f"PARENT {' '.join(sorted(job.parents))} CHILD {job.name}" for job in jobs if job.parents]
+    return write_text(folder / DAG_FILE, "\n".join(lines) + "\n")
+
+
+def _own_variables() -> Iterator[str]:
+    for name in sorted(os.environ):
+        if name == "QCBENCH_DATABASE_URL":
+            raise SettingsError(
+                "environment variable QCBENCH_DATABASE_URL: whoever sees the queue of the pool could read it. "
+                "Write database.url into the settings file of the workbench"
+            )
+        if name in _INHERITED or (name.startswith("QCBENCH_") and name != "QCBENCH_WORKBENCH"):
+            yield name
+
+
+def _plain(text: str) -> str:
+    """Return a text as a description of jobs can hold it, or refuse it."""
+    if any(character in text for character in '"\n') or "$(" in text:
+        raise SettingsError(
+            f'{text!r}: HTCondor takes no ", no line break and no $( here. Rename the folder or variable'
+        )
+    return text
+
+
+def _quoted(words: Iterator[str] | Sequence[str]) -> str:
+    return " ".join("'" + _plain(word).replace("'", "''") + "'" for word in words)
+
+
+class Pool:
+    """The pool that CONDOR_CONFIG, or the configuration of this host, names.
+
+    Raises
+    ------
+    SettingsError
+        The bindings are not installed.
+    """
+
+    def __init__(self, settings: HTCondorSection):
+        self._settings = settings
+        self._bindings = _load_bindings()
+
+    def submit(self, folder: Path, token: str) -> int:
+        """Submit the DAG of a folder under a token by which it is found again; return its number in the queue.
+
+        Raises
+        ------
+        PoolError
+            The pool does not take it.
+        """
+        with self._errors("takes no job"):
+            self._put_dagman_on_path()
+            description = self._bindings.Submit.from_dag(str(folder / DAG_FILE), {"Force": True})
+            description["My.QcbenchCascade"] = f'"{token}"'
+            description["initialdir"] = str(folder)
+            return int(self._bindings.Schedd().submit(description).cluster())
+
+    def _put_dagman_on_path(self) -> None:
+        """Let the bindings find DAGMan where the configuration says that the programs of HTCondor are."""
+        programs = self._bindings.param.get("BIN")
+        if programs and shutil.which("condor_dagman") is None:
+            os.environ["PATH"] += f"{os.pathsep}{programs}"
+
+    def find(self, token: str) -> Mapping[str, Any] | None:
+        """Return status of the DAG that was submitted under a token; None if it is not in the queue.
+
+        Raises
+        ------
+        PoolError
+            The pool does not answer.
+        """
+        with self._errors("does not answer"):
+            found = self._bindings.Schedd().query(
+                f'QcbenchCascade == "{token}" && JobUniverse == 7', ["ClusterId", "JobStatus", "HoldReason"]
+            )
+        return dict(found[0]) if found else None
+
+    def cores(self) -> int:
+        """Return how many cores the hosts of the pool hand out; 1 where none has told it yet.
+
+        Raises
+        ------
+        PoolError
+            The pool does not answer.
+        """
+        with self._errors("does not answer"):
+            slots = self._bindings.Collector().query(
+                self._bindings.AdType.Startd, 'SlotType =!= "Dynamic"', ["Cpus", "TotalSlotCpus"]
+            )
+        return max(1, sum(int(slot.get("TotalSlotCpus") or slot.get("Cpus") or 0) for slot in slots))
+
+    def watch(self, token: str, tick: Callable[[], object]) -> None:
+        """Return when a DAG has left the queue; call `tick` now and then.
+
+        Raises
+        ------
+        PoolError
+            The pool does not answer at first, or later has not for longer than the settings allow; or it holds the
+            DAG itself.
+        """
+        status = self.find(token)
+        while status is not None:
+            if status.get("JobStatus") == _HELD:
+                self._remove(token)
+                raise PoolError(
+                    f"HTCondor held the job of the cascade ({status.get('HoldReason')}); it was removed. "
+                    "Mend that, then call again"
+                )
+            tick()
+            time.sleep(self._settings.poll_s)
+            status = self._find_patiently(token)
+
+    def _find_patiently(self, token: str) -> Mapping[str, Any] | None:
+        asked = time.monotonic()
+        while True:
+            try:
+                return self.find(token)
+            except PoolError:
+                if time.monotonic() - asked > self._settings.patience_s:
+                    raise
+            time.sleep(self._settings.poll_s)
+
+    def number(self, token: str) -> int | None:
+        """Return the number in the queue of the DAG that was submitted under a token, if it is there."""
+        found = self.find(token)
+        return int(found["ClusterId"]) if found else None
+
+    def _remove(self, token: str) -> None:
+        with self._errors("does not remove a job"):
+            self._bindings.Schedd().act(self._bindings.JobAction.Remove, f'QcbenchCascade == "{token}"')
+
+    def reasons(self, folder: Path) -> dict[str, str]:
+        """Return, for each job that ended badly, what its log says last: held, removed, exit code or signal."""
+        log = folder / f"{DAG_FILE}.nodes.log"
+        if not log.is_file():
+            return {}
+        names: dict[int, str] = {}
+        found: dict[str, str] = {}
+        kinds = self._bindings.JobEventType
+        with self._errors("has a log that can't be read"):
+            for event in self._bindings.JobEventLog(str(log)).events(0):
+                if event.type == kinds.SUBMIT:
+                    note = event.get("LogNotes") or event.get("UserNotes") or ""
+                    names[event.cluster] = note.removeprefix("DAG Node:").strip()
+                elif text := _bad_end(event, kinds):
+                    found[names.get(event.cluster, "")] = text
+        return found
+
+    def says(self, folder: Path) -> str:
+        """Return what DAGMan itself says of a DAG that it could not carry out, last first; empty if nothing."""
+        lines = [_WHEN.sub("", line) for line in _lines(folder / _DAGMAN_OUT)]
+        errors = [line for line in lines if line.startswith(_SAID_OF_ERRORS)]
+        found = [*errors[-2:], *_lines(folder / _DAGMAN_LIB)[-1:]]
+        return "; ".join(dict.fromkeys(found))
+
+    def _errors(self, what: str) -> _Errors:
+        return _Errors(self._bindings.HTCondorException, what)
+
+
+def _lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a text that is not empty."""
+    return next(iter(_lines(path)[-1:]), "")[:_LONGEST]
+
+
+def _bad_end(event: Any, kinds: Any) -> str:
+    if event.type == kinds.JOB_HELD:
+        return f"held: {event.get('HoldReason')}"
+    if event.type == kinds.JOB_TERMINATED and not event.get("TerminatedNormally"):
+        return f"ended by signal {event.get('TerminatedBySignal')}"
+    if event.type == kinds.JOB_TERMINATED and event.get("ReturnValue"):
+        return f"ended with code {event.get('ReturnValue')}"
+    return ""
+
+
+class _Errors:
+    """Turns errors of the bindings into one of ours."""
+
+    def __init__(self, kind: type[Exception], what: str):
+        self._kind, self._what = kind, what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> None:
+        if isinstance(err, (self._kind, OSError)):
+            raise PoolError(
+                f"the HTCondor pool {self._what}: {err}. See that its daemons run (condor_status, condor_q) and "
+                "that CONDOR_CONFIG names its configuration, then call again: what was begun is found again"
+            ) from err
+
+
+def _load_bindings() -> ModuleType:
+    try:
+        with warnings.catch_warnings():
+            # without a configuration they warn; the first call to the pool then says more
+            warnings.simplefilter("ignore")
+            import htcondor2
+    except ImportError as err:
+        raise SettingsError(
+            "key processing.cascade is htcondor, but its Python bindings are not here. "
+            f"Install them: {sys.executable} -m pip install 'qcbench[htcondor]'"
+        ) from err
+    return htcondor2  # type: ignore[no-any-return]
