@@ -8,10 +8,8 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.1, 4.1.2, 5.5.8 and 5
 from __future__ import annotations
 
 import datetime as dt
-import os
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -20,40 +18,25 @@ from sqlalchemy import func, select
 
 from qcbench.association import Standing, create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import BusyError, QcbenchError, StoppedError
+from qcbench.core.errors import BusyError, QcbenchError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
-from qcbench.core.logs import get_logger, log_context
+from qcbench.core.logs import log_context
 from qcbench.core.progress import progress_bar
 from qcbench.core.settings import Through
 from qcbench.distribution import audit, ingest_products, move_products, rename_products, update_abs
 from qcbench.monitors.ab_monitor import ab_monitor
-from qcbench.processing import (
-    Cascade,
-    Supply,
-    create_job,
-    keep_window,
-    load_engines,
-    process_ab,
-    queued_cascade,
-    recover_interrupted,
-    remove_raw_of,
-    run_cascade,
-    run_on_pool,
-    tidy_raw,
-)
-from qcbench.reports import data_report, date_report, process_qc
-from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event, record_lasting
+from qcbench.processing import Cascade, create_job, keep_window, recover_interrupted, tidy_raw
+from qcbench.reports import data_report, date_report
+from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event
 from qcbench.workbench import Workbench, prepare_tables
+from qcbench.workflow.job import TO_MEASURE, catch_up, run_job
+from qcbench.workflow.problems import TOOL, say
 from qcbench.workflow.summary import DateSummary, summarize
 
-TOOL = "auto-daily"
 MAX_PASSES = 5
 _CASCADE = "cascade"
-# between two writings of the texts of ABs while a job runs
-_TEXTS_S = 10.0
 _T = TypeVar("_T")
-_TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
 
 
 @dataclass(frozen=True)
@@ -154,7 +137,7 @@ def _alone(bench: Workbench) -> Iterator[None]:
         with exclusive(bench.tree.locks, TOOL, remedy="It goes on by itself; this call has done nothing"):
             yield
     except BusyError as err:
-        _say(bench, "busy", str(err), level="info")
+        say(bench, "busy", str(err), level="info")
         raise
 
 
@@ -208,7 +191,7 @@ def run_date(
         stages.run("create-ab", lambda: create_abs(bench, instrument, date, now=now, settled=settled))
         stages.run("create-job", lambda: create_job(bench, instrument, date))
         cascade = stages.run(_CASCADE, lambda: run_job(bench, instrument, date, show=show)) or cascade
-        stages.run("process-qc", lambda: _catch_up(bench, instrument, date))
+        stages.run("process-qc", lambda: catch_up(bench, instrument, date))
         stages.run("AB texts", bench.write_texts)
         _flag_qc(bench, instrument, date)
         if through != "scored":
@@ -247,100 +230,6 @@ _DISTRIBUTION: tuple[tuple[str, Callable[[Workbench, str, dt.date], object]], ..
 )
 
 
-def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | None = None) -> Cascade:
-    """Process the queued ABs of a date in the order of the cascade, each followed by its QC.
-
-    The texts of the ABs are written now and then while it runs; those of the last ones are left to the caller.
-    """
-    tasks = queued_cascade(bench, instrument, date)
-    if bench.settings.processing.cascade == "htcondor":
-        with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
-            between = _now_and_then(bench.write_texts)
-            return run_on_pool(bench, instrument, date, advance=advance, between=between)
-    engines = load_engines()
-    workers = bench.settings.processing.workers or os.cpu_count() or 1
-    write_texts = _now_and_then(bench.write_texts)
-    with (
-        Supply(bench, tasks, number=workers) as supply,
-        progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance,
-    ):
-
-        def process(name: str) -> bool:
-            return process_ab(bench, name, engines=engines, write_texts=False, supply=supply).ok
-
-        def run(name: str) -> bool:
-            if _guarded(bench, name, partial(process, name)):
-                return True
-            _guarded(bench, name, partial(_drop_raw, bench, name))
-            return False
-
-        def step(name: str) -> None:
-            advance(name)
-            write_texts()
-
-        return run_cascade(
-            tasks,
-            run,
-            lambda name: _guarded(bench, name, partial(_qc, bench, name)),
-            workers=workers,
-            advance=step,
-            has_room=supply.has_room,
-            stop=supply.stop,
-        )
-
-
-def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
-    """Return a call that writes if that was long ago; what it can't write is left to a later one, which says so."""
-    last = time.monotonic()
-
-    def call() -> None:
-        nonlocal last
-        if time.monotonic() - last > _TEXTS_S:
-            with suppress(QcbenchError):
-                write()
-            last = time.monotonic()
-
-    return call
-
-
-def _qc(bench: Workbench, ab_name: str) -> bool:
-    process_qc(bench, ab_name)
-    return _drop_raw(bench, ab_name)
-
-
-def _drop_raw(bench: Workbench, ab_name: str) -> bool:
-    remove_raw_of(bench, ab_name)
-    return True
-
-
-def _guarded(bench: Workbench, ab_name: str, work: Callable[[], bool]) -> bool:
-    """Do the work on one AB; what goes wrong is an event, and the rest of the night goes on."""
-    try:
-        return work()
-    except StoppedError:
-        return False
-    except QcbenchError as err:
-        _say(bench, "ab_problem", f"{ab_name}: {err}")
-        return False
-
-
-def _catch_up(bench: Workbench, instrument: str, date: dt.date) -> None:
-    """Measure, score and report what a killed call left processed, and reports that failed before."""
-    with bench.store.read() as session:
-        names = session.scalars(
-            select(AssociationBlock.name)
-            .where(
-                AssociationBlock.instrument == instrument,
-                AssociationBlock.dfo_date == date,
-                AssociationBlock.state.in_(_TO_MEASURE)
-                | ((AssociationBlock.state == ABState.SCORED) & AssociationBlock.report_path.is_(None)),
-            )
-            .order_by(AssociationBlock.name)
-        ).all()
-    for name in names:
-        _guarded(bench, name, partial(_qc, bench, name))
-
-
 def _flag_qc(bench: Workbench, instrument: str, date: dt.date) -> None:
     """Write the flag cal_QC when the last AB that could be measured and scored has been."""
     own = (Event.instrument == instrument, Event.dfo_date == date)
@@ -351,7 +240,7 @@ def _flag_qc(bench: Workbench, instrument: str, date: dt.date) -> None:
             select(func.count()).where(
                 AssociationBlock.instrument == instrument,
                 AssociationBlock.dfo_date == date,
-                AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *_TO_MEASURE)),
+                AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *TO_MEASURE)),
             )
         )
         if scored and scored > (flagged or 0) and not pending:
@@ -370,26 +259,8 @@ class _Stages:
             return stage()
         except QcbenchError as err:
             self.problems.append(f"{tool}: {err}")
-            _say(self._bench, "stage_problem", f"{tool}: {err}", self._instrument, self._date)
+            say(self._bench, "stage_problem", f"{tool}: {err}", self._instrument, self._date)
             return None
-
-
-def _say(
-    bench: Workbench,
-    flag: str,
-    message: str,
-    instrument: str | None = None,
-    date: dt.date | None = None,
-    *,
-    level: str = "error",
-) -> None:
-    """Log a problem, and add the event: once while it lasts, and not if the database itself is what is wrong."""
-    (get_logger().error if level == "error" else get_logger().info)(message, tool=TOOL)
-    try:
-        with bench.store.write() as session:
-            record_lasting(session, TOOL, flag, message, instrument=instrument, date=date, level=level)
-    except QcbenchError as err:
-        get_logger().error(f"the event could not be kept: {err}", tool=TOOL)
 
 
 def _report_date(bench: Workbench, instrument: str, date: dt.date) -> None:

@@ -12,9 +12,9 @@ from qcbench.processing import Engine, load_engines, process_ab, remove_raw_of, 
 from qcbench.reports import process_qc
 from qcbench.store import ABState, AssociationBlock
 from qcbench.workbench import Workbench
+from qcbench.workflow.job import TO_MEASURE
 
 TOOL = "process-job"
-_TO_MEASURE = frozenset({ABState.PROCESSED, ABState.MEASURED})
 
 
 def run_pool_job(
@@ -35,7 +35,7 @@ def run_pool_job(
         try:
             if with_recipe:
                 _process(bench, name, engines)
-            if with_qc and _state(bench, name) in _TO_MEASURE:
+            if with_qc and _state(bench, name) in TO_MEASURE:
                 process_qc(bench, name)
             remove_raw_of(bench, name)
         except QcbenchError as err:

@@ -30,7 +30,7 @@ from qcbench.workflow import run_job
 from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
 from tests.workflow.state import files, rows
 
-module = import_module("qcbench.workflow.auto_daily")
+module = import_module("qcbench.workflow.job")
 INSTRUMENT = "hawki"
 # at least as long as a recipe may take in these tests
 TIMEOUT_S = 5
@@ -165,7 +165,7 @@ def run(rig: Rig, bench: Workbench, fault: Path | None = None) -> Cascade:
         recover_interrupted(bench)
         create_job(bench, INSTRUMENT, NIGHT)
         ended = run_job(bench, INSTRUMENT, NIGHT, show=False)
-        module._catch_up(bench, INSTRUMENT, NIGHT)
+        module.catch_up(bench, INSTRUMENT, NIGHT)
         bench.write_texts()
     return ended
 

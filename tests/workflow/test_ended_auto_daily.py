@@ -33,7 +33,7 @@ class Slow:
     def run(self, job):
         run_process(["sleep", "300"], cwd=job.work_dir, log=job.log, limits=job.limits, env={})
 
-sys.modules["qcbench.workflow.auto_daily"].load_engines = lambda: {"python": Slow()}
+sys.modules["qcbench.workflow.job"].load_engines = lambda: {"python": Slow()}
 cli(["auto-daily", "-w", sys.argv[1]])
 """
 
