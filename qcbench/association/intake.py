@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from qcbench.archive import RemoteFile
@@ -21,7 +21,7 @@ from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.fits import FileHeader, HeaderReader, Keys, check_keys
 from qcbench.fits.qc0 import ALWAYS_NEEDED, check_structure
-from qcbench.store import ArchiveFile, Frame, record_event, upsert
+from qcbench.store import ArchiveFile, Event, Frame, record_event, upsert
 from qcbench.workbench import Workbench
 
 TOOL = "data-loader"
@@ -193,7 +193,11 @@ class Intake:
         rows = [{**item.frame, "loaded_at": now} for item in accepted if item.frame]
         with self._bench.store.write() as session:
             connection = session.connection()
-            upsert(connection, ArchiveFile, "uri", [_index_row(item, now) for item in seen])
+            finished = _finished(session, {item.date for item in seen if item.date})
+            index = [
+                _index_row(item, max(now, finished.get((item.instrument, item.date), now))) for item in seen
+            ]
+            upsert(connection, ArchiveFile, "uri", index)
             upsert(connection, Frame, "arcfile", rows)
             for item in seen:
                 if item.problem:
@@ -201,6 +205,18 @@ class Intake:
             for row in rows:
                 if row["problem"]:
                     _report_frame(session, row)
+
+
+def _finished(
+    session: Session, dates: Iterable[dt.date]
+) -> dict[tuple[str | None, dt.date | None], dt.datetime]:
+    """Return when nights were finished: what is seen later opens them again, even if the clock was set back."""
+    query = (
+        select(Event.instrument, Event.dfo_date, func.max(Event.at, type_=Event.at.type))
+        .where(Event.flag == "finished", Event.dfo_date.in_(dates))
+        .group_by(Event.instrument, Event.dfo_date)
+    )
+    return {(instrument, date): at for instrument, date, at in session.execute(query)}
 
 
 def header_name(arcfile: str) -> str:

@@ -20,13 +20,15 @@ from qcbench.core.errors import FileWriteError
 
 TMP_PREFIX = ".tmp-"
 
+_NO_FOLDER = "There is a file where a folder is needed: move it away and call again"
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free space on this volume and call again",
     errno.EDQUOT: "The disk quota is used up: free space and call again",
-    errno.EACCES: "Permission denied: make the folder writable for this user and call again",
-    errno.EPERM: "Not permitted: make the folder writable for this user and call again",
+    errno.EACCES: "Make the folder writable for this user and call again",
+    errno.EPERM: "Make the folder writable for this user and call again",
     errno.EROFS: "The volume is mounted read-only: mount it read-write and call again",
-    errno.ENOTDIR: "A part of the path is a file where a folder is needed: move it away and call again",
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
 }
 
 

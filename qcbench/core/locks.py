@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from qcbench.core.errors import BusyError, StoppedError
 from qcbench.core.files import make_folder, write_error
 
-# The system tells the start of a process to a second or so when its clock is being adjusted.
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Start and boot are read one after the other, and the system tells the boot to a second.
 _START_TOLERANCE_S = 2.0
 _POLL_S = 0.02
 # held by whoever removes files that can be had again; who is about to use such files passes through it
@@ -88,7 +89,20 @@ def process_identity() -> str:
 
 def identity_of(pid: int) -> str:
     """Return ``host:pid:start`` of a process that runs, or has ended and was not waited for."""
-    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.2f}"
+    return f"{socket.gethostname()}:{pid}:{_boot()}{_start(psutil.Process(pid)):.2f}"
+
+
+def _boot() -> str:
+    """Return what no two boots of a host share, where the system tells it (Linux)."""
+    try:
+        return f"{_BOOT_ID.read_text()[:8]}-"
+    except OSError:
+        return ""
+
+
+def _start(process: psutil.Process) -> float:
+    """Return when a process began (s since the boot): the time of day changes when the clock is set."""
+    return float(process.create_time()) - psutil.boot_time()
 
 
 def is_elsewhere(identity: str) -> bool:
@@ -103,8 +117,9 @@ def is_alive(identity: str) -> bool:
     _, pid, start = identity.rsplit(":", 2)
     try:
         process = psutil.Process(int(pid))
-        started = float(process.create_time())
+        started = _start(process)
         is_zombie = process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    return not is_zombie and abs(started - float(start)) < _START_TOLERANCE_S
+    boot, seconds = _boot(), start.rpartition("-")[2]
+    return not is_zombie and start.startswith(boot) and abs(started - float(seconds)) < _START_TOLERANCE_S

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,12 +34,10 @@ class _Tee:
 
     def __call__(self, logger: Any, name: str, event: structlog.types.EventDict) -> str:
         if self._file is not None:
-            self._file.write(str(self._json(logger, name, dict(event))) + "\n")
-            self._file.flush()
+            _write(self._file, str(self._json(logger, name, dict(event))))
         level = str(event.pop("level", "info"))
         if _LEVELS.get(level, logging.INFO) >= self._stream_level:
-            self._stream.write(_one_line(self._text(level, dict(event))) + "\n")
-            self._stream.flush()
+            _write(self._stream, _one_line(self._text(level, dict(event))))
         raise structlog.DropEvent
 
     @staticmethod
@@ -54,6 +52,13 @@ class _Tee:
         return " ".join(
             part for part in (where and f"[{where}]", f"{mark}{message}", rest and f"({rest})") if part
         )
+
+
+def _write(file: TextIO, line: str) -> None:
+    """Write a line; where that fails, on a full disk, what is logged goes on, and the other place has the line."""
+    with suppress(OSError):
+        file.write(line + "\n")
+        file.flush()
 
 
 def _one_line(text: str) -> str:

@@ -22,7 +22,6 @@ from qcbench.core.dates import utc_now
 from qcbench.core.errors import (
     ArchiveError,
     DecisionError,
-    FileWriteError,
     FrameError,
     NotFoundError,
     QcbenchError,
@@ -31,7 +30,6 @@ from qcbench.core.errors import (
 )
 from qcbench.core.files import (
     copy_file,
-    free_mb,
     make_folder,
     move_file,
     write_error,
@@ -39,6 +37,7 @@ from qcbench.core.files import (
 from qcbench.core.locks import is_alive, is_elsewhere, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.instruments import RecipeConfig, Scalar
+from qcbench.processing.disk import blame_disk, check_space
 from qcbench.processing.engines import (
     Engine,
     RecipeJob,
@@ -131,10 +130,12 @@ def process_ab(
         A calibration that it needs is not there yet, or there is no room on disk: it stays in the queue.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
+    ArchiveError
+        The archive itself can't be used: likewise.
     StoppedError
         It was stopped, and is in the queue again.
     """
-    _check_disk(bench)
+    check_space(bench)
     with (
         nullcontext(supply) if supply else Supply(bench) as given,
         given.room.held_for(ab_name, given.stop),
@@ -162,7 +163,12 @@ def _make(attempt: _Attempt) -> ProcessResult:
     bench, ab = attempt.bench, attempt.ab
     try:
         return _process(attempt)
-    except (FrameError, ArchiveError, RecipeError) as err:
+    except ArchiveError as err:
+        if problem := bench.archive.problem():
+            _release(bench, ab.name, f"the archive can't be used: {problem}")
+            raise
+        return _failed(bench, ab, str(err))
+    except (FrameError, RecipeError) as err:
         return _failed(bench, ab, str(err))
     except QcbenchError as err:
         _release(bench, ab.name, str(err))
@@ -177,15 +183,6 @@ def _make(attempt: _Attempt) -> ProcessResult:
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
         get_logger().error("unexpected error", tool=TOOL, exc_info=True)
         return _failed(bench, ab, f"an unexpected error: {type(err).__name__}: {err}")
-
-
-def _check_disk(bench: Workbench) -> None:
-    free, needed = free_mb(bench.settings.root), bench.settings.processing.min_free_mb
-    if free < needed:
-        raise FileWriteError(
-            f"only {free:.0f} MiB are free below {bench.settings.root}, {needed:.0f} are wanted "
-            "(processing.min_free_mb). Free space and call again"
-        )
 
 
 def recover_interrupted(bench: Workbench, lost: Collection[str] = ()) -> list[str]:
@@ -219,7 +216,7 @@ def _clear_work(bench: Workbench) -> None:
     with bench.store.read() as session:
         processing = select(AssociationBlock.name).where(AssociationBlock.state == ABState.PROCESSING)
         used = {name.removesuffix(".ab") for name in session.scalars(processing)}
-    for folder in bench.tree.work.iterdir():
+    for folder in make_folder(bench.tree.work).iterdir():
         if folder.name.rpartition("-")[0] not in used:
             end_abandoned(folder)
             shutil.rmtree(folder, ignore_errors=True)
@@ -321,6 +318,19 @@ def _process(attempt: _Attempt) -> ProcessResult:
     if attempt.supply.stop.is_set():
         raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
+    try:
+        return _run(bench, ab, engine, call, passed_over)
+    except (FrameError, RecipeError) as err:
+        # a list or a product that is cut short
+        blame_disk(bench, job, str(err))
+        raise
+
+
+def _run(
+    bench: Workbench, ab: AssociationBlock, engine: Engine, call: Call, passed_over: str
+) -> ProcessResult:
+    """Run the recipe, and keep what came of it."""
+    job = call.job
     result = engine.run(job)
     if not job.log.is_file():
         return _failed(bench, ab, "the recipe removed the folder in which it worked", (call, result))
@@ -328,6 +338,7 @@ def _process(attempt: _Attempt) -> ProcessResult:
     copy_file(job.log, log)
     reason = result.reason or _incomplete(ab, result)
     if reason:
+        blame_disk(bench, job, reason)
         return _failed(bench, ab, reason, (call, result))
     return _succeeded(bench, ab, call, passed_over, result, log)
 

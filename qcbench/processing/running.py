@@ -126,7 +126,7 @@ class _Watch:
         self.saw(memory)
         if 0 < self._limits.memory_mb < memory:
             return f"it took {memory:.0f} MiB of memory, more than the {self._limits.memory_mb:g} that it may"
-        if 0 < self._limits.disk_mb < (disk := _size_mb(self._folder)):
+        if 0 < self._limits.disk_mb < (disk := size_mb(self._folder)):
             return f"it wrote {disk:.0f} MiB, more than the {self._limits.disk_mb:g} that it may"
         return None
 
@@ -216,8 +216,8 @@ def _has(environment: str, mark: bytes) -> bool:
     return mark in content and mark in content.split(b"\0")
 
 
-def _size_mb(folder: Path) -> float:
-    """Return how much the files below a folder hold; links count nothing."""
+def size_mb(folder: Path) -> float:
+    """Return how much the files below a folder hold (MiB); links count nothing."""
     total, waiting = 0, [os.fspath(folder)]
     while waiting:
         # files come and go meanwhile

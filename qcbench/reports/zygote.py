@@ -89,8 +89,12 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         pid = os.fork()
         if pid == 0:
             _become_kernel(request["arguments"], request["folder"], request["environment"])
-        answers.write(f"{pid}\n")
-        answers.flush()
+        try:
+            answers.write(f"{pid}\n")
+            answers.flush()
+        except BrokenPipeError:
+            # the owner has ended meanwhile; what waits in the pipe would be complained about at the end
+            os._exit(0)
 
 
 def _become_kernel(arguments: list[str], folder: str, environment: Mapping[str, str]) -> NoReturn:
@@ -99,7 +103,11 @@ def _become_kernel(arguments: list[str], folder: str, environment: Mapping[str, 
     owner = os.getppid()
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.chdir(folder)
+    try:
+        os.chdir(folder)
+    except FileNotFoundError:
+        # the owner has ended meanwhile, and its folder with it
+        os._exit(0)
     os.environ.clear()
     os.environ.update(environment)
     # The pipes belong to the requests: what a cell writes to them would be taken for an answer.

@@ -163,7 +163,7 @@ def open_dates(bench: Workbench, instrument: str) -> list[dt.date]:
         )
         found = {date for query in (with_data, with_abs) for date in session.scalars(query.distinct())}
         seen = {date: at for date, at in session.execute(newest)}  # noqa: C416 (rows, not pairs)
-        closed = {date for date, at in session.execute(finished) if date not in seen or seen[date] <= at}
+        closed = {date for date, at in session.execute(finished) if date not in seen or seen[date] < at}
         return sorted(date for date in found - closed if date is not None)
 
 
@@ -203,8 +203,12 @@ def run_date(
             if _last_event(bench) != before:
                 differences = stages.run("audit", lambda: audit(bench, instrument, date)) or []
         if _changed_since_report(bench, instrument, date):
-            stages.run("get-status-ab", lambda: ab_monitor(bench, instrument, date))
-            stages.run("date-report", lambda: _report_date(bench, instrument, date))
+            pages = (
+                stages.run("get-status-ab", lambda: ab_monitor(bench, instrument, date)),
+                stages.run("date-report", lambda: date_report(bench, instrument, date)),
+            )
+            if None not in pages:
+                _flag_reports(bench, instrument, date)
     return DateResult(
         summary=summarize(bench, instrument, date),
         processed=tuple(cascade.done),
@@ -263,8 +267,7 @@ class _Stages:
             return None
 
 
-def _report_date(bench: Workbench, instrument: str, date: dt.date) -> None:
-    date_report(bench, instrument, date)
+def _flag_reports(bench: Workbench, instrument: str, date: dt.date) -> None:
     with bench.store.write() as session:
         record_event(session, TOOL, "date_report", "date report written", instrument=instrument, date=date)
 

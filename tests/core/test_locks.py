@@ -80,16 +80,32 @@ def test_a_lock_that_cannot_be_made_is_an_error_with_its_path(tmp_path: Path) ->
         pytest.fail("a folder was taken for a lock")
 
 
+def shifted(identity: str, seconds: float) -> str:
+    """The identity of a process that began so much later."""
+    boot, start = identity.rsplit("-", 1)
+    return f"{boot}-{float(start) + seconds:.2f}"
+
+
 def test_a_number_that_was_given_out_again_is_another_process() -> None:
-    host, pid, start = process_identity().rsplit(":", 2)
-    assert (host, pid) == (socket.gethostname(), str(os.getpid()))
-    assert is_alive(f"{host}:{pid}:{start}")
-    assert not is_alive(f"{host}:{pid}:{float(start) - 60:.2f}")
+    own = process_identity()
+    assert own.startswith(f"{socket.gethostname()}:{os.getpid()}:")
+    assert is_alive(own)
+    assert not is_alive(shifted(own, -60))
+    assert is_alive(shifted(own, 1)), "the system tells it to a second"
 
 
-def test_a_clock_that_is_adjusted_kills_no_process() -> None:
+def test_a_process_of_an_earlier_boot_is_dead() -> None:
     host, pid, start = process_identity().rsplit(":", 2)
-    assert is_alive(f"{host}:{pid}:{float(start) + 1:.2f}")
+    assert not is_alive(f"{host}:{pid}:00000000-{start.rpartition('-')[2]}")
+
+
+@pytest.mark.parametrize("step_s", [-86400.0, -3600.0, 3600.0])
+def test_a_clock_that_is_set_kills_no_process(monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
+    identity, system = process_identity(), psutil._psplatform
+    # when the clock is set, the kernel moves the time of its boot with it
+    boot = system.boot_time()
+    monkeypatch.setattr(system, "boot_time", lambda: boot + step_s)
+    assert is_alive(identity)
 
 
 def test_a_process_of_another_host_is_taken_to_be_alive() -> None:

@@ -19,14 +19,15 @@ import pytest
 from sqlalchemy import select
 
 from qcbench.association import create_abs, load_headers, scan_archive
-from qcbench.core.errors import QcbenchError
+from qcbench.core.files import sha256
 from qcbench.processing import Cascade, create_job, load_engines, recover_interrupted
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.esorex import EsorexEngine
 from qcbench.reports.report import _bring_to_scores
-from qcbench.store import ABState, AssociationBlock
+from qcbench.store import ABState, AssociationBlock, Product
 from qcbench.workbench import Workbench, open_workbench
-from qcbench.workflow import run_job
+from qcbench.workflow import auto_daily, run_job
+from tests.faults.operations import operations
 from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
 from tests.workflow.state import files, rows
 
@@ -37,6 +38,8 @@ TIMEOUT_S = 5
 MEMORY_MB, DISK_MB = 300, 20
 ESOREX = """\
 #!/bin/sh
+# long enough to be met by a fault
+sleep 0.1
 # the working folder has the name of the AB, and some characters for the attempt
 ab=$(basename "$PWD" | sed 's/-[0-9a-f]*$//')
 make_products() { cp "$KEPT/$ab"/*.fits products/ && cp "$KEPT/$ab/products.json" .; }
@@ -93,7 +96,7 @@ class _Keeping:
 class Rig:
     """What every fault begins with: a workbench with a queue, products of its ABs, and how it ends without faults.
 
-    `victim` makes what `child` needs.
+    `victim` makes what `child` needs; `operations` is how many changes of files, and commits, auto-daily makes.
     """
 
     root: Path
@@ -101,10 +104,16 @@ class Rig:
     child: str
     rows: dict[str, list[tuple[object, ...]]]
     files: set[str]
+    operations: int
 
     def copy(self, target: Path) -> Workbench:
         """A workbench of its own, with a queue."""
-        shutil.copytree(self.root / "bench", target)
+        shutil.copytree(self.root / "queued", target)
+        return opened(target)
+
+    def fresh(self, target: Path) -> Workbench:
+        """A workbench of its own, which has not looked into its archive yet."""
+        shutil.copytree(self.root / "fresh", target)
         return opened(target)
 
 
@@ -115,35 +124,33 @@ def opened(root: Path) -> Workbench:
 
 def build(root: Path) -> Rig:
     """Simulate a night, run it once with the built-in recipes to have their products, and once with the stand-in."""
-    bench = simulated_workbench(root / "bench", environ=PYTHON_ENGINE)
+    simulated_workbench(root / "fresh", environ=PYTHON_ENGINE).close()
+    shutil.copytree(root / "fresh", root / "queued")
+    bench = opened(root / "queued")
     scan_archive(bench)
     load_headers(bench, INSTRUMENT, NIGHT)
     create_abs(bench, INSTRUMENT, NIGHT)
     create_job(bench, INSTRUMENT, NIGHT)
+    with bench.store.read() as session:
+        flats = select(AssociationBlock).where(AssociationBlock.raw_type == "FLAT_TWILIGHT")
+        flat = session.scalars(flats.order_by(AssociationBlock.name).limit(1)).one()
+        victim, child = flat.calibrations[0].product.maker.name, flat.name
     bench.close()
-    shutil.copytree(root / "bench", root / "first")
+    shutil.copytree(root / "queued", root / "first")
     # the first run of a recipe may take its time
-    first = open_workbench(root / "first", {**os.environ, **PYTHON_ENGINE})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "load_engines", lambda: {"python": _Keeping(root / "kept")})
-        ended = run_job(first, INSTRUMENT, NIGHT, show=False)
-    assert not ended.failed
-    with first.store.read() as session:
-        flat = session.scalars(
-            select(AssociationBlock).where(AssociationBlock.raw_type == "FLAT_TWILIGHT").limit(1)
-        ).one()
-        victim, child = flat.calibrations[0].product.maker.name, flat.name
+        assert not run_job(opened(root / "first"), INSTRUMENT, NIGHT, show=False).failed
     script = root / "bin" / "esorex"
     script.parent.mkdir()
     script.write_text(ESOREX)
     script.chmod(0o755)
-    rig = Rig(root, victim.removesuffix(".ab"), child, {}, set())
-    bench = rig.copy(root / "undisturbed")
-    run(rig, bench)
+    rig = Rig(root, victim.removesuffix(".ab"), child, {}, set(), 0)
+    bench = rig.fresh(root / "undisturbed")
+    with recipes(rig), operations(bench.settings.root) as seen:
+        auto_daily(bench, through="scored", show=False)
     assert set(states(bench).values()) == {"scored"}
-    rig = Rig(root, rig.victim, child, rows(bench), files(bench.settings.root))
-    bench.close()
-    return rig
+    return replace(rig, rows=rows(bench), files=files(bench.settings.root), operations=seen.count)
 
 
 @contextmanager
@@ -156,6 +163,7 @@ def recipes(rig: Rig, fault: Path | None = None) -> Iterator[None]:
         patch.setenv("FAULT", str(fault or "/none"))
         patch.setattr(module, "load_engines", lambda: {"python": StandIn()})
         patch.setattr(module, "process_qc", _bring_to_scores)
+        patch.setattr(module, "date_report", lambda *_: Path())
         yield
 
 
@@ -168,15 +176,6 @@ def run(rig: Rig, bench: Workbench, fault: Path | None = None) -> Cascade:
         module.catch_up(bench, INSTRUMENT, NIGHT)
         bench.write_texts()
     return ended
-
-
-def attempt(rig: Rig, bench: Workbench, fault: Path | None = None) -> QcbenchError | None:
-    """Run what is queued; return the error that ended it."""
-    try:
-        run(rig, bench, fault)
-    except QcbenchError as err:
-        return err
-    return None
 
 
 def states(bench: Workbench) -> dict[str, str]:
@@ -193,13 +192,14 @@ def block(bench: Workbench, name: str) -> AssociationBlock:
         return session.scalars(query).one()
 
 
-def ends_equal(rig: Rig, bench: Workbench) -> None:
-    """The workbench has ended as one that no fault befell."""
+def differences(rig: Rig, bench: Workbench) -> list[str]:
+    """What differs from a workbench that no fault befell: tables, names of files, damaged products."""
     found = rows(bench)
-    assert found.keys() == rig.rows.keys()
-    for name, expected in rig.rows.items():
-        assert found[name] == expected, f"table {name} differs"
-    assert files(bench.settings.root) == rig.files
+    tables = [name for name in rig.rows.keys() | found.keys() if found.get(name) != rig.rows.get(name)]
+    with bench.store.read() as session:
+        products = session.scalars(select(Product).where(Product.sha256.is_not(None))).all()
+    damaged = [product.path for product in products if sha256(Path(product.path)) != product.sha256]
+    return sorted(tables) + sorted(rig.files ^ files(bench.settings.root)) + damaged
 
 
 def only_the_victim_suffers(rig: Rig, bench: Workbench) -> None:

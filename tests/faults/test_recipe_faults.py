@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ from qcbench.processing import process_ab
 from qcbench.store import ABState
 from tests.faults import rig as rigs
 from tests.faults.rig import Rig
+from tests.faults.table import RECORDED
 
 # what the recipe does, and what is said of it
 CODES = {
@@ -62,13 +64,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    return rigs.build(tmp_path_factory.mktemp("rig"))
-
-
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_a_recipe_is_the_failure_of_its_ab_alone(rig: Rig, tmp_path: Path, name: str) -> None:
+def test_a_fault_of_a_recipe_is_the_failure_of_its_ab_alone(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None], name: str
+) -> None:
     bench = rig.copy(tmp_path / "bench")
     script, said = FAULTS[name]
     fault = tmp_path / "fault.sh"
@@ -90,6 +89,7 @@ def test_a_fault_of_a_recipe_is_the_failure_of_its_ab_alone(rig: Rig, tmp_path: 
     rigs.run(rig, bench)
     assert set(rigs.states(bench).values()) == {ABState.SCORED}
     bench.close()
+    tell(f"recipe: {name}", RECORDED)
 
 
 def _is_of(process: psutil.Process, folder: Path) -> bool:

@@ -1,0 +1,46 @@
+"""QC that fails after the child has run: the AB fails with a reason, the child stays, and made again all is well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from qcbench.processing import process_ab
+from qcbench.store import ABState, AssociationBlock
+from tests.faults import daily
+from tests.faults import rig as rigs
+from tests.faults.rig import Rig
+from tests.faults.table import RECORDED
+
+
+def test_qc_that_fails_after_the_child_has_run_fails_its_ab_alone(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    root, victim = tmp_path / "bench", f"{rig.victim}.ab"
+    bench = rig.copy(root)
+    engines = {"python": rigs.StandIn()}
+    with rigs.recipes(rig):
+        assert process_ab(bench, victim, engines=engines).ok
+        assert process_ab(bench, rig.child, engines=engines).ok
+    with bench.store.read() as session:
+        (path,) = [
+            product.path
+            for product in session.get_one(AssociationBlock, rigs.block(bench, victim).id).products
+        ]
+    os.truncate(path, 4000)
+
+    ended = daily.run(rig, root)
+    assert "Traceback" not in ended.said
+    found = rigs.states(bench)
+    assert found.pop(victim) == ABState.FAILED
+    assert set(found.values()) == {"scored"}, "its child among them"
+    reason = rigs.block(bench, victim).reason or ""
+    assert Path(path).name in reason
+
+    with rigs.recipes(rig):
+        assert process_ab(bench, victim, engines=engines, again=True).ok
+    assert daily.run(rig, root).code == 0
+    assert set(rigs.states(bench).values()) == {"scored"}
+    bench.close()
+    tell("QC: fails after the child has run", RECORDED)

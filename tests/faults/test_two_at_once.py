@@ -1,0 +1,69 @@
+"""Two that work at once: workbenches on one archive, and commands on one workbench."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from qcbench.core.errors import BusyError
+from tests.faults import daily
+from tests.faults import rig as rigs
+from tests.faults.rig import Rig
+from tests.faults.table import EQUAL
+from tests.nights import NIGHT
+
+
+def test_two_workbenches_on_one_archive_end_as_each_alone(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    shared, roots = tmp_path / "archive", [tmp_path / "first", tmp_path / "second"]
+    shutil.copytree(rig.root / "fresh" / "archive", shared)
+    before = {path: path.stat().st_mtime_ns for path in shared.rglob("*")}
+    for root in roots:
+        rig.fresh(root).close()
+        shutil.rmtree(root / "archive")
+        (root / "archive").symlink_to(shared)
+    running = [daily.start(rig, root) for root in roots]
+    assert [one.end().code for one in running] == [0, 0]
+    for root in roots:
+        bench = rigs.opened(root)
+        # the files of the archive are not below its folder
+        assert [name for name in rigs.differences(rig, bench) if not name.startswith("archive/")] == []
+        bench.close()
+    assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == before
+    tell("two at once: workbenches on one archive", EQUAL)
+
+
+def test_of_two_calls_of_auto_daily_one_does_the_work(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    root = tmp_path / "bench"
+    bench = rig.fresh(root)
+    running = [daily.start(rig, root, output=tmp_path / f"{number}") for number in range(3)]
+    codes = [one.end().code for one in running]
+    assert codes.count(0) >= 1
+    assert set(codes) <= {0, BusyError.exit_code}
+    assert rigs.differences(rig, bench) == []
+    bench.close()
+    tell("two at once: calls of auto-daily", EQUAL, times=len(codes) - 1)
+
+
+def test_commands_beside_auto_daily_change_nothing_in_how_it_ends(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    root, date = tmp_path / "bench", ("-d", str(NIGHT))
+    commands = (
+        ("data-loader", "-t", "h", *date), ("create-ab", "-m", "CALIB", *date), ("create-job", "-m", "CALIB", *date),
+        ("process-ab", "-a", f"{rig.victim}.ab"), ("get-status-ab", "-m", "CALIB", *date),
+    )  # fmt: skip
+    bench = rig.fresh(root)
+    work = daily.start(rig, root)
+    beside = [daily.start(rig, root, command=command, output=tmp_path / command[0]) for command in commands]
+    said = [one.end().said for one in beside]
+    first = work.end()
+    assert "Traceback" not in "".join([first.said, *said])
+    assert daily.run(rig, root).code == 0
+    assert rigs.differences(rig, bench) == []
+    bench.close()
+    tell("two at once: a command beside auto-daily", EQUAL, times=len(commands))
