@@ -164,8 +164,8 @@ def _make(attempt: _Attempt) -> ProcessResult:
     try:
         return _process(attempt)
     except ArchiveError as err:
-        if problem := bench.archive.problem():
-            _release(bench, ab.name, f"the archive can't be used: {problem}")
+        if away := bench.archive.problem():
+            _release(bench, ab.name, f"the archive can't be used: {away}")
             raise
         return _failed(bench, ab, str(err))
     except (FrameError, RecipeError) as err:

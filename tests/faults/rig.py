@@ -32,6 +32,7 @@ from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
 from tests.workflow.state import files, rows
 
 module = import_module("qcbench.workflow.job")
+stages = import_module("qcbench.workflow.auto_daily")
 INSTRUMENT = "hawki"
 # at least as long as a recipe may take in these tests
 TIMEOUT_S = 5
@@ -163,7 +164,7 @@ def recipes(rig: Rig, fault: Path | None = None) -> Iterator[None]:
         patch.setenv("FAULT", str(fault or "/none"))
         patch.setattr(module, "load_engines", lambda: {"python": StandIn()})
         patch.setattr(module, "process_qc", _bring_to_scores)
-        patch.setattr(module, "date_report", lambda *_: Path())
+        patch.setattr(stages, "date_report", lambda *_: Path())
         yield
 
 

@@ -14,7 +14,7 @@ from tests.faults.rig import Rig
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("first", "step"), [(130, 120), pytest.param(2, 12, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("first", "step"), [(250, 400), pytest.param(2, 12, marks=pytest.mark.long)])
 def test_an_archive_that_goes_away_is_said(
     rig: Rig, tmp_path: Path, judge: Callable[..., None], first: int, step: int
 ) -> None:

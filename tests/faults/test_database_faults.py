@@ -11,12 +11,12 @@ from tests.faults.befall import befall
 from tests.faults.disturbances import Locked
 from tests.faults.rig import Rig
 
-FEW = 190
+FEW = 400
 _MANY = pytest.param(5, 15, marks=pytest.mark.long)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("first", "step"), [(5, FEW), _MANY])
+@pytest.mark.parametrize(("first", "step"), [(195, FEW), _MANY])
 def test_a_lock_for_less_time_than_it_waits_goes_unnoticed(
     rig: Rig, tmp_path: Path, judge: Callable[..., None], first: int, step: int
 ) -> None:
@@ -29,7 +29,7 @@ def test_a_lock_for_less_time_than_it_waits_goes_unnoticed(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("first", "step"), [(5, FEW), _MANY])
+@pytest.mark.parametrize(("first", "step"), [(195, FEW), _MANY])
 def test_a_lock_for_more_time_than_it_waits_is_said(
     rig: Rig, tmp_path: Path, judge: Callable[..., None], first: int, step: int
 ) -> None:

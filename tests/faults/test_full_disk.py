@@ -14,7 +14,7 @@ from tests.faults.rig import Rig
 from tests.faults.table import EQUAL, LATER
 
 # a few of all moments, far from each other; or one part of many of all of them
-FEW, SHARES = 60, 12
+FEW, SHARES = 150, 12
 _ALL = [pytest.param(share, SHARES, marks=pytest.mark.long) for share in range(1, SHARES + 1)]
 
 
@@ -29,7 +29,7 @@ def test_a_write_that_fails_for_want_of_space_is_made_good(
 
 @pytest.mark.tmpfs
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("first", "step"), [(191, 90), *_ALL])
+@pytest.mark.parametrize(("first", "step"), [(191, 400), *_ALL])
 def test_a_disk_that_is_full_from_one_moment_on_is_said(
     rig: Rig, tmp_path: Path, tell: Callable[..., None], first: int, step: int
 ) -> None:
