@@ -79,6 +79,8 @@ def bring_masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
         One is in the archive alone, and can't be had from there as it was ingested.
     """
     wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
+    if not wanted:
+        return ()
     with bench.store.read() as session:
         products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
     return tuple(

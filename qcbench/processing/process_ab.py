@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import (
@@ -65,7 +65,7 @@ from qcbench.workbench import Workbench
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LOADED = (
     # without the keys: a header has hundreds, and the frames themselves have them
-    selectinload(AssociationBlock.inputs).selectinload(ABInput.frame).defer(Frame.keys),
+    selectinload(AssociationBlock.inputs).options(joinedload(ABInput.frame).defer(Frame.keys)),
     selectinload(AssociationBlock.calibrations),
     selectinload(AssociationBlock.products).defer(Product.keys),
 )

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 import qcbench
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.store import Product, RecipeRun, RunFile
+from qcbench.store import Product, RecipeRun, RunFile, insert_rows
+
+_FILE_COLUMNS = ("is_output", "name", "tag", "frame_id", "product_id", "sha256", "data_hash")
 
 
 @dataclass(frozen=True)
@@ -49,48 +51,32 @@ def keep_run(
     made: Iterable[Product],
 ) -> None:
     """Add the run of an AB, in the transaction that tells the database how it ended."""
-    files = [
-        RunFile(
-            is_output=False,
-            name=item.name,
-            tag=item.tag,
-            frame_id=item.frame_id,
-            product_id=item.product_id,
-            sha256=item.sha256,
-            data_hash=item.data_hash,
-        )
-        for item in call.given
-    ]
-    files += [
-        RunFile(
-            is_output=True,
-            name=item.pipefile,
-            tag=item.pro_catg,
-            product_id=item.id,
-            sha256=item.sha256,
-            data_hash=item.data_hash,
-        )
-        for item in made
-    ]
-    for position, file in enumerate(files):
-        file.position = position
-    session.add(
-        RecipeRun(
-            ab_id=ab_id,
-            engine=call.engine,
-            recipe=call.job.recipe,
-            parameters=dict(call.job.parameters),
-            versions={
-                call.engine: call.version,
-                "qcbench": qcbench.__version__,
-                "Python": platform.python_version(),
-            },
-            host=socket.gethostname(),
-            started_at=call.started_at,
-            seconds=result.seconds,
-            peak_mb=result.peak_mb,
-            exit_code=result.exit_code,
-            reason=reason,
-            files=files,
-        )
+    run = RecipeRun(
+        ab_id=ab_id,
+        engine=call.engine,
+        recipe=call.job.recipe,
+        parameters=dict(call.job.parameters),
+        versions={
+            call.engine: call.version,
+            "qcbench": qcbench.__version__,
+            "Python": platform.python_version(),
+        },
+        host=socket.gethostname(),
+        started_at=call.started_at,
+        seconds=result.seconds,
+        peak_mb=result.peak_mb,
+        exit_code=result.exit_code,
+        reason=reason,
     )
+    session.add(run)
+    session.flush()
+    given = (
+        (False, item.name, item.tag, item.frame_id, item.product_id, item.sha256, item.data_hash)
+        for item in call.given
+    )
+    kept = ((True, item.pipefile, item.pro_catg, None, item.id, item.sha256, item.data_hash) for item in made)
+    rows = [
+        {"run_id": run.id, "position": position} | dict(zip(_FILE_COLUMNS, values, strict=True))
+        for position, values in enumerate((*given, *kept))
+    ]
+    insert_rows(session, RunFile, rows)

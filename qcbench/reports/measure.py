@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from qcbench.core.errors import FrameError
@@ -19,7 +19,7 @@ from qcbench.fits import read_header
 from qcbench.instruments import InstrumentPack, TableSpec
 from qcbench.qc1 import Measurement, ingest, measure, read_ab
 from qcbench.scoring import ScoreCount, Verdict, count_scores, score_row, score_rows
-from qcbench.store import ABState, AssociationBlock, Product, Score, advance, record_event
+from qcbench.store import ABState, AssociationBlock, Product, Score, advance, insert_rows, record_event
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
 
@@ -104,8 +104,7 @@ def _score(session: Session, pack: InstrumentPack, ab: AssociationBlock) -> Scor
     elif new != (old := count_scores(score.verdict for score in ab.scores)):
         record_event(session, TOOL, "ab_rescored", f"score {old.text} → {new.text}", ab=ab)
     session.execute(delete(Score).where(Score.ab_id == ab.id))
-    if verdicts:
-        session.execute(insert(Score), [score_row(ab.id, verdict) for verdict in verdicts])
+    insert_rows(session, Score, [score_row(ab.id, verdict) for verdict in verdicts])
     return new
 
 

@@ -1,6 +1,6 @@
 """The database that holds all state: typed models, migrations, and the life of an AB."""
 
-from qcbench.store.bulk import upsert
+from qcbench.store.bulk import insert_rows, upsert
 from qcbench.store.database import Store
 from qcbench.store.models import (
     ABCalibration,
@@ -38,6 +38,7 @@ __all__ = [
     "TextMark",
     "VirtualDataset",
     "advance",
+    "insert_rows",
     "mark_date",
     "record_event",
     "record_lasting",

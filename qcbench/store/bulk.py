@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import Session
 
 from qcbench.store.models import Base
 
@@ -38,6 +40,13 @@ def upsert(connection: Connection, model: type[Base], key: str, rows: Sequence[M
     connection.exec_driver_sql(text, values)
 
 
+def insert_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows in one statement; all have the same columns, and values may be None."""
+    if rows:
+        # else rows whose values are None in other columns would each be a statement
+        session.execute(insert(model), rows, execution_options={"render_nulls": True})
+
+
 def _column(rows: Sequence[Mapping[str, Any]], name: str, prepare: _Prepare | None) -> list[Any]:
     """Return the values of a column as the driver takes them."""
     values = [row[name] for row in rows]
@@ -55,8 +64,7 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str, prepare: _Prepare | No
 
 def insert_into(dialect: Dialect, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return an insertion that can say what is done with a row that is there already."""
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    return insert(model)
+    return (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(model)
 
 
 @lru_cache(maxsize=16)
