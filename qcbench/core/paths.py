@@ -135,9 +135,14 @@ class DataTree:
         areas = sorted((self.root / "product").glob(f"*/{date.isoformat()}"))
         return [folder for folder in (*own, *areas) if folder.is_dir()]
 
+    @property
+    def undated(self) -> tuple[Path, ...]:
+        """The folders whose files are of no date, or of all."""
+        return (self.listings, self.trending, self.static, self.general)
+
     def make(self) -> None:
         """Make all folders that are missing."""
         for name in ("raw", "headers", "calib", "reduced", "logs", "plots", "product"):
             make_folder(self.root / name)
-        for folder in (self.listings, self.trending, self.static, self.general):
+        for folder in self.undated:
             make_folder(folder)

@@ -103,7 +103,8 @@ def auto_daily(
     result = DailyResult()
     limit = through or bench.settings.auto_daily.through
     with _alone(bench):
-        for folder in (bench.tree.work, bench.tree.jobs, bench.tree.monitor):
+        undated = (folder for instrument in bench.instruments for folder in bench.data(instrument).undated)
+        for folder in (bench.tree.work, bench.tree.jobs, bench.tree.monitor, *undated):
             remove_leftovers(folder)
         prepare_tables(bench)
         recover_interrupted(bench)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -299,6 +300,13 @@ def test_a_recipe_whose_owner_was_killed_is_ended(tmp_path):
     assert recover_interrupted(bench) == [dark.name]
     recipe.wait(10)
     assert list(bench.tree.work.iterdir()) == []
+
+
+def test_a_folder_of_work_that_somebody_removed_is_made_again(tmp_path):
+    bench = prepared(tmp_path)
+    shutil.rmtree(bench.tree.work)
+    assert recover_interrupted(bench) == []
+    assert bench.tree.work.is_dir()
 
 
 def test_products_without_a_name_in_the_pack_are_left_out(tmp_path):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import shutil
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from astropy.io import fits
 from sqlalchemy import select
 
-from qcbench.core.errors import BusyError
+from qcbench.association import create_abs, intake, load_headers
+from qcbench.core.dates import utc_now
+from qcbench.core.errors import BusyError, FileWriteError, StoreError
 from qcbench.core.locks import exclusive
+from qcbench.processing import create_job
 from qcbench.store import AssociationBlock, Decision, Event, Product, record_event
 from qcbench.store.delays import delays_of
 from qcbench.workbench import Workbench, open_workbench
-from qcbench.workflow import auto_daily, open_dates
+from qcbench.workflow import auto_daily, open_dates, run_job
 from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
 from tests.workflow.state import files, rows, stamps
 
+job = import_module("qcbench.workflow.job")
 ANOMALIES = ("rotten-pixels", "not-fits")
 
 
@@ -150,6 +158,55 @@ def test_a_finished_date_is_not_open_any_more(tmp_path):
         hdus.writeto(folder / "late.fits")
     auto_daily(bench, dates=[], show=False)
     assert open_dates(bench, "hawki") == [NIGHT], "a file that comes late opens the date again"
+
+
+def test_a_file_that_comes_after_the_clock_was_set_back_opens_a_finished_date_again(tmp_path, monkeypatch):
+    bench = simulated_workbench(tmp_path)
+    late = bench.settings.archive_path / "late.fits"
+    folder = bench.settings.archive_path / "raw" / NIGHT.isoformat()
+    sorted(folder.iterdir())[0].rename(late)
+    auto_daily(bench, dates=[], show=False)
+    with bench.store.write() as session:
+        record_event(session, "finish-night", "finished", "", instrument="hawki", date=NIGHT)
+    late.rename(folder / late.name)
+    yesterday = utc_now() - dt.timedelta(days=1)
+    monkeypatch.setattr(intake, "utc_now", lambda: yesterday)
+    auto_daily(bench, dates=[], show=False)
+    assert open_dates(bench, "hawki") == [NIGHT]
+
+
+def test_what_a_killed_process_left_goes_also_where_files_have_no_date(tmp_path):
+    bench = simulated_workbench(tmp_path)
+    left = [folder / ".tmp-a.html-1" for folder in bench.data("hawki").undated]
+    for path in left:
+        path.write_text("half")
+        os.utime(path, (0, 0))
+    auto_daily(bench, dates=[], show=False)
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreError("the database is locked"), FileWriteError("the disk is full")]
+)
+def test_texts_that_can_not_be_written_end_no_job(tmp_path, monkeypatch, failure):
+    bench = simulated_workbench(tmp_path)
+    auto_daily(bench, dates=[], show=False)
+    load_headers(bench, "hawki", NIGHT)
+    create_abs(bench, "hawki", NIGHT)
+    create_job(bench, "hawki", NIGHT)
+    tried = []
+
+    def fail(_bench):
+        tried.append(True)
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "_TEXTS_S", -1.0)
+        patch.setattr(Workbench, "write_texts", fail)
+        patch.setattr(job, "process_ab", lambda *_, **__: SimpleNamespace(ok=True))
+        ended = run_job(bench, "hawki", NIGHT, show=False)
+    assert tried
+    assert ended.done
 
 
 def test_a_workbench_may_be_opened_again_and_goes_on(tmp_path):
