@@ -15,7 +15,17 @@ import qcbench
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.store import Product, RecipeRun, RunFile, insert_rows
 
-_FILE_COLUMNS = ("is_output", "name", "tag", "frame_id", "product_id", "sha256", "data_hash")
+_FILE_COLUMNS = (
+    "run_id",
+    "position",
+    "is_output",
+    "name",
+    "tag",
+    "frame_id",
+    "product_id",
+    "sha256",
+    "data_hash",
+)
 
 
 @dataclass(frozen=True)
@@ -70,13 +80,13 @@ def keep_run(
     )
     session.add(run)
     session.flush()
-    given = (
+    given = [
         (False, item.name, item.tag, item.frame_id, item.product_id, item.sha256, item.data_hash)
         for item in call.given
-    )
-    kept = ((True, item.pipefile, item.pro_catg, None, item.id, item.sha256, item.data_hash) for item in made)
+    ]
+    kept = [(True, item.pipefile, item.pro_catg, None, item.id, item.sha256, item.data_hash) for item in made]
     rows = [
-        {"run_id": run.id, "position": position} | dict(zip(_FILE_COLUMNS, values, strict=True))
+        dict(zip(_FILE_COLUMNS, (run.id, position, *values), strict=True))
         for position, values in enumerate((*given, *kept))
     ]
     insert_rows(session, RunFile, rows)
