@@ -101,7 +101,7 @@ def _process_by_hand(bench: Workbench, cascade: Cascade) -> None:
         process_ab(bench, name, parameters=cascade.parameters)
 
 
-def _star_catalogue(folder: Path) -> None:
+def star_catalogue(folder: Path) -> None:
     """Make NACO's catalogue of standard stars, with the one star of the simulated nights, by the recipe for it."""
     recipe = "naco_util_img_std_cat"
     with tempfile.TemporaryDirectory() as work:
@@ -125,7 +125,7 @@ NACO = Cascade(
         _step("TWILIGHT_FLAT", "DARK", "MASTER_IMG_FLAT MASTER_IMG_FLAT_BADPIX"),
         _step("ZEROPOINT", "TWILIGHT_FLAT general", "ZPOINT_TABLE"),
     ),
-    general=_star_catalogue,
+    general=star_catalogue,
 )
 UVES = Cascade(
     "uves",

@@ -76,7 +76,9 @@ def advance(
         raise TransitionError(ab.name, old, new, sorted(NEXT[old]))
     ab.state = new
     ab.updated_at = utc_now()
-    record_event(session, tool, f"ab_{new}", message or f"{old} → {new}", ab=ab, level=level)
+    # its creation is one event of its life: what comes back to that state was taken out of the queue
+    flag = "ab_unqueued" if new == ABState.CREATED else f"ab_{new}"
+    record_event(session, tool, flag, message or f"{old} → {new}", ab=ab, level=level)
 
 
 def record_event(

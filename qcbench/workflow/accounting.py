@@ -6,6 +6,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 4.1.6 and 5.5.7 (daily st
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from qcbench.distribution import blockers_of, is_listed_only, what_waits
 from qcbench.store import ABInput, ABState, ArchiveFile, AssociationBlock, Event, Frame
 from qcbench.store.states import OPEN_STATES
 from qcbench.workbench import Workbench
+
+_ARCFILE = re.compile(r"\b[A-Z0-9_-]+\.\d{4}-\d\d-\d\dT[\d:.]*\d(\.fits)?")
 
 
 @dataclass
@@ -47,7 +50,7 @@ class ABAccount:
     succeeded : int
         ABs whose products were made and measured.
     failures : Counter
-        ABs that failed, by their reasons.
+        ABs that failed, by their reasons; these without the names of files, which make each another one.
     waiting : dict
         What each AB that is neither waits for.
     """
@@ -132,7 +135,7 @@ def _blocks(session: Session, instrument: str, dates: Sequence[dt.date] | None) 
         if is_listed_only(ab):
             found.listed_only += 1
         elif ab.state == ABState.FAILED or last == "failed":
-            found.failures[ab.reason or "of no known reason"] += 1
+            found.failures[_ARCFILE.sub("…", ab.reason or "of no known reason")] += 1
         elif ab.state == ABState.REJECTED and last == "incomplete":
             found.failures["given up: a calibration or frames never came"] += 1
         elif ab.state in OPEN_STATES:

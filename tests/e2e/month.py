@@ -23,10 +23,11 @@ from qcbench.simulate import simulate
 from qcbench.store import ABState
 from qcbench.workbench import Workbench, make_workbench, open_workbench
 from qcbench.workflow import account, auto_daily, open_dates
+from validation.cascades import star_catalogue
 
 START = dt.date(2026, 10, 1)
 # sides of the windows (pixels) that the recipes of each accept
-WINDOWS = {"hawki": 128, "efosc2": 128, "naco": 512}
+WINDOWS = {"hawki": 128, "efosc2": 800, "naco": 512}
 SETTINGS = {"QCBENCH_CERTIFICATION_SAMPLE_SEED": "month"}
 ANOMALIES = (
     "noise-jump", "truncated-file", "rotten-pixels", "incomplete-template", "not-fits", "missing-keyword",
@@ -99,7 +100,10 @@ def live(root: Path, windows: Mapping[str, int], nights: int, environ: Mapping[s
     bench_root = root / "bench"
     if not clock.is_file():
         observe(observed, windows, nights)
-        make_workbench(bench_root, sorted(windows), environ).close()
+        bench = make_workbench(bench_root, sorted(windows), environ)
+        if "naco" in windows:
+            star_catalogue(bench.data("naco").general)
+        bench.close()
         clock.write_text("")
     bench = open_workbench(bench_root, {**os.environ, **environ})
     coming = arrivals(observed)
