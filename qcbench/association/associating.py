@@ -45,6 +45,7 @@ TOOL = "create-ab"
 RAWFILE = "RAWFILE"
 MASSOC_TAG = "_MASSOC"
 _BATCH = 200
+_IDLE = "its AB is incomplete"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Associator:
 
     Attributes
     ----------
+    failed : Candidates
+        The products of ABs that failed: nobody gets them, but they are what an AB may be waiting for.
     idle : set of int
         Ids of ABs that are not going to make their products.
     """
@@ -89,6 +92,7 @@ class Associator:
     pack: InstrumentPack
     cascade: Cascade
     products: Candidates
+    failed: Candidates
     frames: Candidates
     idle: set[int] = field(default_factory=set)
 
@@ -97,7 +101,8 @@ class Associator:
         """Read the candidates for ABs of a span of time."""
         cascade = cascade_of(pack.rules)
         products = read_products(session, pack, cascade, span)
-        return cls(pack, cascade, products, read_frames(session, pack, cascade, span))
+        frames = read_frames(session, pack, cascade, span)
+        return cls(pack, cascade, products.alive, products.failed, frames)
 
     def associate(self, ab: AssociationBlock) -> Associated:
         """Choose the files that an AB needs."""
@@ -120,6 +125,22 @@ class Associator:
             if found:
                 return [_choice(association, candidates, match) for match in found]
         return []
+
+    def blockers(self, ab: AssociationBlock, association: Association) -> list[int]:
+        """Return the ids of the ABs that would make what a rule asks for, if they were complete or had not failed."""
+        found: list[int] = []
+        for candidates in (self.products, self.failed):
+            would_fit = self._would_fit(ab, association, candidates)
+            for match in candidates.pool.find(association, ab.keys, ab.mjd_obs_mod, would_fit):
+                maker = candidates.known[match.position].maker
+                if maker is not None and (maker in self.idle or candidates is self.failed):
+                    found.append(maker)
+        return found
+
+    def _would_fit(
+        self, ab: AssociationBlock, association: Association, candidates: Candidates
+    ) -> Callable[[int], bool]:
+        return lambda position: self.refusal(ab, association, candidates, position) in (None, _IDLE)
 
     def sources(self, association: Association) -> tuple[Candidates, ...]:
         """Return where a rule looks: among products, among raw frames, or among these first and then among those."""
@@ -150,7 +171,7 @@ class Associator:
             if ab.mode != "CALIB":
                 return "it is not certified, and science takes certified masters only"
             if known.maker in self.idle:
-                return "its AB is incomplete"
+                return _IDLE
             if not known.is_made and self.cascade.in_cycle_with(ab.action, known.action):
                 return f"it is not made yet, and {known.action} may need what {ab.action} makes"
         time = candidates.pool.candidates[position].time
@@ -248,7 +269,7 @@ def _associate(session: Session, associator: Associator, ab: AssociationBlock) -
     """Associate an AB anew; tell whether anything changed."""
     hopeless = _hopeless(associator.pack, ab)
     found = Associated((), ()) if hopeless else associator.associate(ab)
-    missing = hopeless or [_missing(associator.pack, item) for item in found.missing]
+    missing = hopeless or [_missing(session, associator, ab, item) for item in found.missing]
     completeness = "COMPLETE" if found.is_complete and not hopeless else "INCOMPLETE"
     calibrations = [choice for choice in found.choices if not choice.is_raw]
     raw = [choice for choice in found.choices if choice.is_raw]
@@ -277,13 +298,27 @@ def _hopeless(pack: InstrumentPack, ab: AssociationBlock) -> list[dict[str, obje
     return [item for item in ab.missing if item["tag"] == RAWFILE]
 
 
-def _missing(pack: InstrumentPack, association: Association) -> dict[str, object]:
+def _missing(
+    session: Session, associator: Associator, ab: AssociationBlock, association: Association
+) -> dict[str, object]:
+    """Say what a rule has not found, and of which ABs it would be, if there are such."""
+    of = ""
+    if blockers := associator.blockers(ab, association):
+        query = select(AssociationBlock).where(AssociationBlock.id.in_(blockers))
+        makers = {maker.id: maker for maker in session.scalars(query)}
+        of = ", ".join(f"{makers[key].name} ({_state_of(makers[key])})" for key in dict.fromkeys(blockers))
+    would = f"; it would be of {of}" if of else ""
     return {
         "tag": association.tag,
         "required": association.min_ret > 0,
         "line": association.line,
-        "why": f"no {association.tag} fits (rules.oca, line {association.line})",
+        "why": f"no {association.tag} fits (rules.oca, line {association.line}){would}",
+        "of": of,
     }
+
+
+def _state_of(ab: AssociationBlock) -> str:
+    return "failed" if ab.state == ABState.FAILED else "incomplete"
 
 
 def _row(choice: Choice) -> tuple[object, ...]:

@@ -60,6 +60,9 @@ class Candidates:
     known: tuple[Known, ...]
 
 
+_Listed = list[tuple[Candidate, Known]]
+
+
 @dataclass(frozen=True)
 class Span:
     """The times (MJD, days) of the ABs for which candidates are wanted."""
@@ -78,11 +81,19 @@ def may_be_made(state: str, recipe: str, missing: Iterable[Mapping[str, Any]]) -
     return state not in DEAD_STATES and recipe != NO_RECIPE and not too_few
 
 
-def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span: Span) -> Candidates:
+@dataclass(frozen=True)
+class Products:
+    """The products that may serve as calibrations, and those that would if their ABs had not failed."""
+
+    alive: Candidates
+    failed: Candidates
+
+
+def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span: Span) -> Products:
     """Return the products that may serve as calibrations around a time.
 
-    Virtual ones that nobody is going to make are left out: their AB failed, was rejected, has too few raw frames,
-    or has no recipe.
+    Virtual ones that nobody is going to make are left out: their AB was rejected, has too few raw frames, or has no
+    recipe; those of ABs that failed are given apart.
     """
     wanted = pack.rules.keys()
     query = (
@@ -106,19 +117,25 @@ def read_products(session: Session, pack: InstrumentPack, cascade: Cascade, span
         .order_by(Product.pipefile)
         .execution_options(yield_per=_BATCH)
     )
-    candidates, known = [], []
+    alive: _Listed = []
+    failed: _Listed = []
     for row in session.execute(query):
         row_id, name, category, location, mjd, header, maker, action, state, recipe, missing, middle = row
-        if location in PENDING and not may_be_made(state, recipe, missing):
+        is_lost = location in PENDING and not may_be_made(state, recipe, missing)
+        if is_lost and state != ABState.FAILED:
             continue
         if location in MASTERS and state == ABState.REJECTED:
             continue
         keys = keys_of_product(pack.rules, header, {"PRO.CATG": category, "MJD-OBS": mjd})
         time = None if location == GENERAL else middle
-        candidates.append(Candidate(name, keys, time, _TIERS[location]))
-        is_made = location != "virtual"
-        known.append(Known(row_id, category, location, maker, action or "", is_made))
-    return Candidates(CandidatePool(candidates, wanted), tuple(known))
+        known = Known(row_id, category, location, maker, action or "", is_made=location != "virtual")
+        (failed if is_lost else alive).append((Candidate(name, keys, time, _TIERS[location]), known))
+    return Products(_candidates(alive, wanted), _candidates(failed, wanted))
+
+
+def _candidates(listed: _Listed, wanted: Iterable[str]) -> Candidates:
+    pool = CandidatePool([candidate for candidate, _ in listed], wanted)
+    return Candidates(pool, tuple(known for _, known in listed))
 
 
 def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: Span) -> Candidates:
@@ -127,8 +144,7 @@ def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: 
     needs = [need for need in cascade.needs if need.association.source != "calibFiles"]
     reaches = [need.validity.extended.reach for need in needs]
     reach = max((RAW_REACH_DAYS if math.isinf(days) else days for days in reaches), default=None)
-    candidates: list[Candidate] = []
-    known: list[Known] = []
+    frames: _Listed = []
     if reach is not None:
         low, high = span.limits(reach)
         query = (
@@ -145,9 +161,9 @@ def read_frames(session: Session, pack: InstrumentPack, cascade: Cascade, span: 
         for row_id, name, mjd, exptime, header in session.execute(query):
             assigned = classify(pack.rules, header).assigned
             keys = {key: header[key] for key in wanted if key in header} | assigned
-            candidates.append(Candidate(name, keys, mjd + exptime / (2 * SECONDS_PER_DAY)))
-            known.append(Known(row_id, str(assigned.get("RAW.TYPE", "")), "raw", None, "", is_made=True))
-    return Candidates(CandidatePool(candidates, wanted), tuple(known))
+            known = Known(row_id, str(assigned.get("RAW.TYPE", "")), "raw", None, "", is_made=True)
+            frames.append((Candidate(name, keys, mjd + exptime / (2 * SECONDS_PER_DAY)), known))
+    return _candidates(frames, wanted)
 
 
 def keys_of_product(rules: RuleSet, header: Keys, given: Keys) -> dict[str, Value]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -213,11 +213,16 @@ def blockers_of(session: Session, ab_ids: Sequence[int]) -> dict[int, list[str]]
     return found
 
 
+def _what_lacks(missing: Mapping[str, Any]) -> str:
+    of = missing.get("of")
+    return f"{missing['tag']} of {of}" if of else str(missing["tag"])
+
+
 def what_waits(ab: AssociationBlock, blockers: Collection[str]) -> str:
     """Say in words what an AB that is not at its end waits for."""
     state = ABState(ab.state)
     if is_stuck(ab):
-        tags = ", ".join(str(item["tag"]) for item in ab.missing if item["required"]) or "a calibration"
+        tags = ", ".join(_what_lacks(item) for item in ab.missing if item["required"]) or "a calibration"
         return f"incomplete, it waits for {tags}. Reject it if that will not come"
     if state in OPEN_STATES:
         return f"{state}, it waits for {', '.join(blockers) or 'its turn in process-ab'}"

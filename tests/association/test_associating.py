@@ -11,6 +11,7 @@ from sqlalchemy import select
 from qcbench.instruments.loading import load_pack
 from qcbench.store import ABState, AssociationBlock, Event, Frame, Product, advance
 from qcbench.workbench import Workbench
+from qcbench.workflow import account
 from tests.association.observatory import (
     DATE,
     RULES,
@@ -272,6 +273,26 @@ def test_a_failed_parent_is_not_counted_on(tmp_path: Path) -> None:
         advance(session, first, ABState.FAILED, "test")
     create(bench)
     assert used(block(bench, "FLAT")) == {"MASTER_BIAS": name_of(bench, "BIAS", 1)}
+
+
+def test_an_ab_whose_parent_failed_says_for_whom_it_waits_and_so_do_those_behind_it(tmp_path: Path) -> None:
+    bench = build(tmp_path)
+    arrive(bench, [*template("BIAS", 1.0, 3), *template("FLAT,SKY", 5.0, 1), *template("STD", 6.0, 1)])
+    create(bench)
+    with bench.store.write() as session:
+        bias = session.scalars(select(AssociationBlock).where(AssociationBlock.raw_type == "BIAS")).one()
+        advance(session, bias, ABState.PROCESSING, "test")
+        advance(session, bias, ABState.FAILED, "test")
+    create(bench)
+    bias, flat, standard = (block(bench, name) for name in ("BIAS", "FLAT", "STD"))
+    waiting = account(bench, flat.instrument)[1].waiting
+    assert f"it waits for MASTER_BIAS of {bias.name} (failed)" in waiting[flat.name]
+    assert f"MASTER_FLAT of {flat.name} (incomplete)" in waiting[standard.name]
+    assert f"it would be of {bias.name} (failed)" in flat.missing[0]["why"]
+    with bench.store.write() as session:
+        advance(session, session.get_one(AssociationBlock, bias.id), ABState.QUEUED, "test")
+    create(bench)
+    assert {ab.completeness for ab in blocks(bench)} == {"COMPLETE"}
 
 
 def test_an_ab_that_somebody_works_on_keeps_what_it_has(tmp_path: Path) -> None:

@@ -182,10 +182,12 @@ def _associator(session: Session, pack: InstrumentPack, ab: AssociationBlock) ->
         AssociationBlock.state.in_(WAITING_STATES),
         AssociationBlock.completeness != "COMPLETE",
     )
+    products = read_products(session, pack, always, span)
     return Associator(
         pack,
         cascade,
-        read_products(session, pack, always, span),
+        products.alive,
+        products.failed,
         read_frames(session, pack, Cascade(needs, cascade.actions), span),
         set(session.scalars(idle)),
     )
