@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
 from sqlalchemy import MetaData, select
 
+from qcbench.core.files import TMP_PREFIX
 from qcbench.workbench import Workbench
 
 # what differs between two runs that did the same: identifiers, times, names of processes, and the bytes of
@@ -62,6 +64,12 @@ def files(root: Path) -> set[str]:
         for path in root.rglob("*")
         if path.is_file() and not path.name.endswith(_UNCOMPARED_FILES)
     }
+
+
+def age_leftovers(root: Path) -> None:
+    """Make old what killed processes left, as it is when cron calls again: then it is nobody's."""
+    for path in root.rglob(f"{TMP_PREFIX}*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
 
 
 def stamps(root: Path) -> dict[str, tuple[int, int]]:

@@ -14,7 +14,7 @@ import pytest
 
 from qcbench.workbench import open_workbench
 from tests.nights import PYTHON_ENGINE, simulated_workbench
-from tests.workflow.state import archived_pixels, files, rows
+from tests.workflow.state import age_leftovers, archived_pixels, files, rows
 
 ANOMALIES = ("rotten-pixels", "not-fits", "noise-jump")
 SCRIPT = """
@@ -70,6 +70,7 @@ def test_kills_change_nothing_in_how_it_ends(tmp_path, n_kills):
         simulated_workbench(root, anomalies=ANOMALIES)
         while kills < n_kills and end(start(root), moments.uniform(0.0, duration / 5)):
             kills += 1
+        age_leftovers(root)
         end(start(root), 300)
         killed = open_workbench(root, PYTHON_ENGINE)
         assert rows(killed) == rows(whole)
