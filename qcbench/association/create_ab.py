@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,13 +18,13 @@ from qcbench.association.forming import form_abs
 from qcbench.association.frames import take_frames
 from qcbench.association.general import index_general
 from qcbench.association.waiting import patience_of
+from qcbench.blocks import Mode
 from qcbench.core.dates import utc_now
-from qcbench.store import AssociationBlock, mark_date, record_event
+from qcbench.store import AssociationBlock, flag_of, mark_date, record_event
 from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
 TOOL = "create-ab"
-_FLAGS = {"CALIB": "cal_AB", "SCIENCE": "sci_AB"}
 
 
 @dataclass
@@ -69,14 +68,14 @@ def create_abs(
     bench: Workbench,
     instrument: str,
     date: dt.date,
-    mode: Literal["CALIB", "SCIENCE"] = "CALIB",
+    mode: Mode = "CALIB",
     *,
     now: dt.datetime | None = None,
     settled: dict[str, Standing] | None = None,
 ) -> CreateResult:
     """Create the ABs of an instrument, date and mode that can be created now, and associate those that are open.
 
-    Science ABs take certified masters only; they are made to be verified and kept, not to be processed.
+    Science ABs take certified masters only; they are made to be verified and kept, and processed when somebody asks.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ def create_abs(
             associated = associate_open(session, pack, mode=mode, dates=dates)
         if formed.created:
             text = f"{len(formed.created)} ABs created"
-            record_event(session, TOOL, _FLAGS[mode], text, instrument=instrument, date=date)
+            record_event(session, TOOL, flag_of(mode, "AB"), text, instrument=instrument, date=date)
         session.flush()
         if settled is None:
             mark_date(session, instrument, date)

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from qcbench.core.errors import QcbenchError
 
@@ -24,7 +25,8 @@ LISTED = (MATCH_KEY, RAW, ASSOCIATED, *CALIBRATION_ROLES, PRODUCT)
 OBSOLETE = ("PACK_DIR", "RB_NAME")
 FLAGS = ("REAL", "VIRTUAL")
 EVALUATIONS = ("OK", "NOK")
-MODES = ("CALIB", "SCIENCE")
+Mode = Literal["CALIB", "SCIENCE"]
+MODES: tuple[Mode, ...] = ("CALIB", "SCIENCE")
 COMPLETENESS = ("COMPLETE", "INCOMPLETE")
 
 

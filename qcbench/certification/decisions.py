@@ -28,6 +28,7 @@ from qcbench.store import (
     Frame,
     Product,
     advance,
+    flag_of,
     record_event,
 )
 from qcbench.store.models import NO_RECIPE
@@ -139,7 +140,7 @@ def record_automatic(session: Session, ab: AssociationBlock, at: dt.datetime) ->
 
 
 def flag_when_decided(session: Session, ab: AssociationBlock) -> None:
-    """Write the flag cal_Certif if no AB of the date is left to be decided; call it after a first decision.
+    """Write the flag cal_Certif or sci_Certif if no AB of the date is left to be decided; call it after a decision.
 
     An AB that lacks calibrations is not waited for: it can't be decided before they come.
     """
@@ -156,7 +157,9 @@ def flag_when_decided(session: Session, ab: AssociationBlock) -> None:
     stuck = [state for state, complete in states if state == ABState.CREATED and complete == "INCOMPLETE"]
     if len(undecided) == len(stuck):
         counts = ", ".join(f"{sum(s == state for s, _ in states)} {state}" for state in _DECIDED)
-        record_event(session, TOOL, "cal_Certif", counts, instrument=ab.instrument, date=ab.dfo_date)
+        record_event(
+            session, TOOL, flag_of(ab.mode, "Certif"), counts, instrument=ab.instrument, date=ab.dfo_date
+        )
 
 
 def comment_on(bench: Workbench, kind: CommentKind, target: str, text: str, by: str) -> Comment:

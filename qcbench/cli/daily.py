@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from qcbench.cli.output import Answer, Table, count, score_text
 from qcbench.cli.parameters import RecipeParameter, ab_option, date_option, known_ab, mode_option
 
 if TYPE_CHECKING:
+    from qcbench.blocks import Mode
     from qcbench.instruments import Scalar
 
 _ALWAYS_SHOWN = ("created", "associated", "incomplete", "waiting", "unclassified", "unsupported")
@@ -118,12 +119,13 @@ def create_report(invocation: Invocation, date: dt.date) -> None:
     help="Add to the ABs that are there. That is how it always works; the option is the handbook's.",
 )
 @pass_invocation
-def create_ab(invocation: Invocation, date: dt.date, mode: Literal["CALIB", "SCIENCE"]) -> None:
+def create_ab(invocation: Invocation, date: dt.date, mode: Mode) -> None:
     """Create the Association Blocks (ABs) of a date.
 
     Its frames are filtered, classified, grouped and associated. No AB is formed twice. A template that is still being
     taken is left for the next call, and an AB without a calibration that it needs is tried again. Science ABs take
-    certified masters only; they are made to be verified and kept, not to be processed.
+    certified masters only; they are made to be verified and kept. auto-daily leaves them alone: create-job -m SCIENCE
+    queues those of a date.
     """
     from qcbench.association import create_abs
 
@@ -166,15 +168,17 @@ def create_ab(invocation: Invocation, date: dt.date, mode: Literal["CALIB", "SCI
     "create-job",
     "qcbench create-job -d 2026-11-19 -m CALIB",
     "qcbench create-job -d 2026-11-19 -m CALIB --run",
+    "qcbench create-job -d 2026-11-19 -m SCIENCE --run",
 )
 @date_option()
-@mode_option()
+@mode_option(science=True)
 @click.option("--run", is_flag=True, help="Run the job now: process, measure, score and report each AB.")
 @pass_invocation
-def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
+def create_job(invocation: Invocation, date: dt.date, mode: Mode, run: bool) -> None:
     """Queue the complete ABs of a date and write the job file.
 
     An AB waits for the ABs that make its virtual calibrations. With --run, an AB that fails does not end the job.
+    Science ABs, made by create-ab -m SCIENCE, are processed with certified masters.
     """
     from qcbench.processing import create_job as make_job
     from qcbench.processing import recover_interrupted
@@ -185,11 +189,11 @@ def create_job(invocation: Invocation, date: dt.date, run: bool) -> None:
     names = invocation.instruments(bench)
     rows, abs_ = [], []
     for name in names:
-        job = make_job(bench, name, date)
+        job = make_job(bench, name, date, mode)
         row = {"instrument": name, "date": date, "queued": len(job.queued), "job": job.file}
         abs_ += [{"instrument": name, "ab": ab} for ab in job.queued]
         if run:
-            cascade = run_job(bench, name, date)
+            cascade = run_job(bench, name, date, mode)
             row |= {"done": len(cascade.done), "failed": len(cascade.failed), "waiting": len(cascade.waiting)}
         rows.append(row)
     columns = ("instrument", "date", "queued", *(("done", "failed", "waiting") if run else ("job",)))

@@ -21,6 +21,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy import select
 
+from qcbench.blocks import Mode
 from qcbench.core.errors import PoolError
 from qcbench.core.files import make_folder, write_bytes
 from qcbench.core.locks import exclusive, is_alive, is_elsewhere
@@ -58,15 +59,16 @@ class _Submitted:
 
 @dataclass(frozen=True)
 class _Date:
-    """A date of an instrument, and the folder of its DAGs."""
+    """A date of an instrument in a mode, and the folder of its DAGs."""
 
     bench: Workbench
     instrument: str
     date: dt.date
+    mode: Mode
 
     @property
     def folder(self) -> Path:
-        return self.bench.tree.jobs / TOOL / f"{self.instrument}_{self.date}"
+        return self.bench.tree.jobs / TOOL / f"{self.instrument}_{self.mode}_{self.date}"
 
     @property
     def lost_folder(self) -> Path:
@@ -84,6 +86,7 @@ def run_on_pool(
     bench: Workbench,
     instrument: str,
     date: dt.date,
+    mode: Mode = "CALIB",
     *,
     advance: Advance = silent,
     between: Callable[[], object] = lambda: None,
@@ -105,17 +108,17 @@ def run_on_pool(
         The bindings are not installed.
     """
     pool = Pool(bench.settings.htcondor)
-    own = _Date(bench, instrument, date)
+    own = _Date(bench, instrument, date, mode)
     make_folder(own.folder)
     asked: dict[str, list[str]] = {}
-    with exclusive(bench.tree.locks, f"htcondor_{instrument}_{date}"):
+    with exclusive(bench.tree.locks, f"{TOOL}_{own.folder.name}"):
         for folder in sorted(own.folder.iterdir()):
             earlier = _read(folder)
             asked |= earlier.parents
             if number := pool.number(earlier.token):
                 own.say(f"HTCondor still has job {number} of an earlier call: it is waited for")
             _finish(own, pool, earlier, advance, between)
-        tasks = queued_cascade(bench, instrument, date)
+        tasks = queued_cascade(bench, instrument, date, mode)
         asked |= {name: sorted(task.parents) for name, task in tasks.items()}
         if runnable := _runnable(tasks):
             submitted = _write(own, runnable, pool.cores())

@@ -15,9 +15,18 @@ from statistics import median
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from qcbench.blocks import Mode
 from qcbench.core.files import write_text
 from qcbench.processing.cascade import Task
-from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, advance, record_event
+from qcbench.store import (
+    ABCalibration,
+    ABState,
+    AssociationBlock,
+    Product,
+    advance,
+    flag_of,
+    record_event,
+)
 from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
@@ -39,29 +48,29 @@ class JobResult:
     queued: tuple[str, ...]
 
 
-def create_job(bench: Workbench, instrument: str, date: dt.date) -> JobResult:
+def create_job(bench: Workbench, instrument: str, date: dt.date, mode: Mode = "CALIB") -> JobResult:
     """Queue the complete ABs of a date and write the job file; calling it again queues what is new."""
     with bench.store.write() as session:
-        abs_ = _abs(session, instrument, date, ABState.CREATED)
+        abs_ = _abs(session, instrument, date, mode, ABState.CREATED)
         new = [ab for ab in abs_ if ab.completeness == "COMPLETE" and ab.recipe != NO_RECIPE]
         for ab in new:
             advance(session, ab, ABState.QUEUED, TOOL)
         if new:
             text = f"{len(new)} ABs queued"
-            record_event(session, TOOL, "cal_Queued", text, instrument=instrument, date=date)
-    tasks = queued_cascade(bench, instrument, date)
+            record_event(session, TOOL, flag_of(mode, "Queued"), text, instrument=instrument, date=date)
+    tasks = queued_cascade(bench, instrument, date, mode)
     ordered = _in_order(tasks)
-    file = bench.tree.jobs / f"execAB_{instrument}_CALIB_{date}"
+    file = bench.tree.jobs / f"execAB_{instrument}_{mode}_{date}"
     write_text(file, _script(bench, ordered))
     file.chmod(0o755)
     return JobResult(date, file, tuple(ordered))
 
 
-def queued_cascade(bench: Workbench, instrument: str, date: dt.date) -> dict[str, Task]:
+def queued_cascade(bench: Workbench, instrument: str, date: dt.date, mode: Mode = "CALIB") -> dict[str, Task]:
     """Return the queued ABs of a date, each with the ABs that still have to make its virtual calibrations."""
     pack = bench.pack(instrument)
     with bench.store.read() as session:
-        queued = _abs(session, instrument, date, ABState.QUEUED)
+        queued = _abs(session, instrument, date, mode, ABState.QUEUED)
         seconds = _expected_seconds(session, instrument, date) if queued else {}
     return {
         ab.name: Task(
@@ -97,13 +106,15 @@ def _expected_seconds(session: Session, instrument: str, date: dt.date) -> dict[
     return {key: median(seconds) for key, seconds in found.items()}
 
 
-def _abs(session: Session, instrument: str, date: dt.date, state: ABState) -> Sequence[AssociationBlock]:
+def _abs(
+    session: Session, instrument: str, date: dt.date, mode: Mode, state: ABState
+) -> Sequence[AssociationBlock]:
     query = (
         select(AssociationBlock)
         .where(
             AssociationBlock.instrument == instrument,
             AssociationBlock.dfo_date == date,
-            AssociationBlock.mode == "CALIB",
+            AssociationBlock.mode == mode,
             AssociationBlock.state == state,
         )
         .options(_CALIBRATIONS)

@@ -27,6 +27,7 @@ from qcbench.core.errors import (
     QcbenchError,
     RecipeError,
     StoppedError,
+    WaitingError,
 )
 from qcbench.core.files import (
     copy_file,
@@ -60,6 +61,7 @@ from qcbench.store import (
     advance,
     record_event,
 )
+from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -121,13 +123,13 @@ def process_ab(
     Raises
     ------
     RecipeError
-        A parameter has a name that no recipe can have.
+        The AB has no recipe, or has failed before; a parameter has a name that no recipe can have.
     NotFoundError
         There is no such AB.
     TransitionError
         It is not in a state from which it can be processed.
     WaitingError
-        A calibration that it needs is not there yet, or there is no room on disk: it stays in the queue.
+        It is incomplete, a calibration that it needs is not there yet, or there is no room on disk.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     ArchiveError
@@ -233,10 +235,7 @@ def _claim(
             raise NotFoundError(
                 f"{ab_name}: there is no such AB. qcbench get-status-ab lists those of a date"
             )
-        if ab.mode != "CALIB":
-            raise RecipeError(
-                f"{ab.name} is a {ab.mode} AB: it is made to be verified and kept, and is not processed here"
-            )
+        _check_ready(ab)
         if again:
             _requeue(session, ab)
         elif ab.state == ABState.FAILED:
@@ -249,6 +248,18 @@ def _claim(
         ab.attempts += 1
         ab.reason = None
         return ab
+
+
+def _check_ready(ab: AssociationBlock) -> None:
+    if ab.recipe == NO_RECIPE:
+        raise RecipeError(
+            f"{ab.name} ({ab.raw_type}) has no recipe in the rules: it is listed with its calibrations, not processed"
+        )
+    if ab.completeness != "COMPLETE":
+        missing = "; ".join(item["why"] for item in ab.missing if item["required"])
+        raise WaitingError(
+            f"{ab.name} is incomplete: {missing}. When it is there: qcbench create-ab -d {ab.dfo_date} -m {ab.mode}"
+        )
 
 
 def _set_parameters(session: Session, ab: AssociationBlock, parameters: Mapping[str, Scalar | None]) -> None:
@@ -288,9 +299,6 @@ def _release(bench: Workbench, ab_name: str, why: str) -> None:
 
 def _process(attempt: _Attempt) -> ProcessResult:
     bench, ab, work = attempt.bench, attempt.ab, attempt.work
-    if ab.completeness != "COMPLETE":
-        missing = "; ".join(item["why"] for item in ab.missing if item["required"])
-        raise RecipeError(f"{ab.name} is incomplete: {missing}. Call create-ab -i when it is there")
     pack = bench.pack(ab.instrument)
     raw = bring_raw(bench, ab, attempt.supply.streams)
     check_raw([item.path for item in raw], pack.instrument, ab.raw_type)

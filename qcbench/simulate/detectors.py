@@ -233,19 +233,27 @@ class Camera:
             self._hot_orders[name] = rng.choice(n, size=min(n, 4 * read.detector.n_hot), replace=False)
         return self._hot_orders[name]
 
-    def _stars(self, exposure: Exposure, read: Readout, scene: FieldOfStars) -> Image:
-        """Return the sky and Gaussian stars; the same target has the same stars on every night."""
-        n_x, n_y = read.valid
+    def stars(
+        self, exposure: Exposure, read: Readout, scene: FieldOfStars
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the stars around one detector: places where light falls, and fluxes (adu).
+
+        Places are x and y from 0, ``(n, 2)``, before the telescope is moved. A target has the same stars on every night.
+        """
         target = exposure.template.target
         name = sum((i + 1) * b for i, b in enumerate((target.name if target else "").encode()))
         rng = np.random.default_rng([self.seed, _STARS, name, read.detector.number])
         margin = 0.1
-        places = rng.uniform(-margin, 1 + margin, size=(scene.n_stars, 2)) * (n_x, n_y)
+        places = rng.uniform(-margin, 1 + margin, size=(scene.n_stars, 2)) * read.valid
         low, high = np.log10(scene.flux)
-        fluxes = 10 ** rng.uniform(low, high, size=scene.n_stars)
+        return places, 10 ** rng.uniform(low, high, size=scene.n_stars)
+
+    def _stars(self, exposure: Exposure, read: Readout, scene: FieldOfStars) -> Image:
+        """Return the sky and Gaussian stars."""
+        n_x, n_y = read.valid
         sky = np.full((n_y, n_x), scene.sky, dtype=np.float32)
         shift = np.array(exposure.offset)
-        for place, flux in zip(places, fluxes, strict=True):
+        for place, flux in zip(*self.stars(exposure, read, scene), strict=True):
             _add_star(sky, place - shift, float(flux), scene.sigma)
         if scene.target_flux:
             start = np.add(read.start, read.prescan)

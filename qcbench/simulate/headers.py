@@ -48,7 +48,7 @@ def add_detector_cards(header: fits.Header, plan: Description, exposure: Exposur
     _fill(header, ((k, v) for k, v in plan.detector_keys.items()))
     _fill(header, ((k, _quantity(q, exposure, read, plan)) for k, q in plan.detector_computed.items()))
     _fill(header, ((k, v) for k, v in read.detector.keys.items()))
-    _fill(header, _sky_cards(plan, exposure, read) if plan.wcs == "sky" else _pixel_cards(plan, read))
+    _fill(header, sky_cards(plan, exposure, read) if plan.wcs == "sky" else _pixel_cards(plan, read))
 
 
 def pointing(plan: Description, exposure: Exposure) -> Target:
@@ -154,7 +154,8 @@ def _quantity(quantity: Quantity, exposure: Exposure, read: Readout, plan: Descr
     return values[quantity]
 
 
-def _sky_cards(plan: Description, exposure: Exposure, read: Readout) -> Cards:
+def sky_cards(plan: Description, exposure: Exposure, read: Readout) -> Cards:
+    """Return the cards of the celestial coordinates of one detector."""
     target = pointing(plan, exposure)
     scale = plan.pixel_scale / 3600
     place = np.subtract(read.detector.reference_pixel, np.add(read.start, exposure.offset))

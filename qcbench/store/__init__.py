@@ -16,7 +16,7 @@ from qcbench.store.models import (
 )
 from qcbench.store.rule_sets import RuleSetVersion, VirtualDataset
 from qcbench.store.runs import RecipeRun, RunFile
-from qcbench.store.states import ABState, advance, record_event, record_lasting
+from qcbench.store.states import ABState, advance, flag_of, record_event, record_lasting
 from qcbench.store.text_marks import TextMark, mark_date
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "TextMark",
     "VirtualDataset",
     "advance",
+    "flag_of",
     "insert_rows",
     "mark_date",
     "record_event",

@@ -1,7 +1,7 @@
 """Which files ABs still need: raw frames and calibrations of those that are open, or have no report yet.
 
 An AB that has failed is tried once only, and one that is scored and reported is done with its frames: they can be
-fetched again at any time. ABs that are only formed (science, no recipe) need no pixels.
+fetched again at any time. ABs that are only formed (science for which nobody has asked, no recipe) need no pixels.
 Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 2.5.2, 4.1.5 and 4.1.9.
 """
 
@@ -32,7 +32,8 @@ _PLACE = load_only(Frame.instrument, Frame.dfo_date, Frame.arcfile, Frame.uri, F
 
 def is_processed_here() -> ColumnElement[bool]:
     """Return the condition that an AB is one to be processed."""
-    return and_(AssociationBlock.mode == "CALIB", AssociationBlock.recipe != NO_RECIPE)
+    asked_for = or_(AssociationBlock.mode == "CALIB", AssociationBlock.state != ABState.CREATED)
+    return and_(asked_for, AssociationBlock.recipe != NO_RECIPE)
 
 
 def needs_files() -> ColumnElement[bool]:

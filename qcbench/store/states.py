@@ -81,6 +81,11 @@ def advance(
     record_event(session, tool, flag, message or f"{old} → {new}", ab=ab, level=level)
 
 
+def flag_of(mode: str, stage: str) -> str:
+    """Return the status flag of a stage for the ABs of a mode (handbook 5.5.9), such as ``cal_Queued``."""
+    return f"{'cal' if mode == 'CALIB' else 'sci'}_{stage}"
+
+
 def record_event(
     session: Session,
     tool: str,

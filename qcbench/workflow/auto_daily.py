@@ -28,9 +28,9 @@ from qcbench.distribution import audit, ingest_products, move_products, rename_p
 from qcbench.monitors.ab_monitor import ab_monitor
 from qcbench.processing import Cascade, create_job, keep_window, recover_interrupted, tidy_raw
 from qcbench.reports import data_report, date_report
-from qcbench.store import ABState, ArchiveFile, AssociationBlock, Event, record_event
+from qcbench.store import ArchiveFile, AssociationBlock, Event, record_event
 from qcbench.workbench import Workbench, prepare_tables
-from qcbench.workflow.job import TO_MEASURE, catch_up, run_job
+from qcbench.workflow.job import catch_up, run_job
 from qcbench.workflow.problems import TOOL, say
 from qcbench.workflow.summary import DateSummary, summarize
 
@@ -194,7 +194,6 @@ def run_date(
         cascade = stages.run(_CASCADE, lambda: run_job(bench, instrument, date, show=show)) or cascade
         stages.run("process-qc", lambda: catch_up(bench, instrument, date))
         stages.run("AB texts", bench.write_texts)
-        _flag_qc(bench, instrument, date)
         if through != "scored":
             stages.run("certify-products", lambda: certify_products(bench, instrument, date))
         if through == "ingested":
@@ -233,23 +232,6 @@ _DISTRIBUTION: tuple[tuple[str, Callable[[Workbench, str, dt.date], object]], ..
     ("ingest-products", ingest_products),
     ("update-ab", update_abs),
 )
-
-
-def _flag_qc(bench: Workbench, instrument: str, date: dt.date) -> None:
-    """Write the flag cal_QC when the last AB that could be measured and scored has been."""
-    own = (Event.instrument == instrument, Event.dfo_date == date)
-    with bench.store.write() as session:
-        scored = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "ab_scored"))
-        flagged = session.scalar(select(func.max(Event.id)).where(*own, Event.flag == "cal_QC"))
-        pending = session.scalar(
-            select(func.count()).where(
-                AssociationBlock.instrument == instrument,
-                AssociationBlock.dfo_date == date,
-                AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *TO_MEASURE)),
-            )
-        )
-        if scored and scored > (flagged or 0) and not pending:
-            record_event(session, "process-qc", "cal_QC", "ABs scored", instrument=instrument, date=date)
 
 
 class _Stages:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from qcbench.blocks import MODES, Mode
 from qcbench.core.errors import QcbenchError, StoppedError
 from qcbench.core.progress import Advance, progress_bar
 from qcbench.processing import (
@@ -28,7 +29,7 @@ from qcbench.processing import (
     run_on_pool,
 )
 from qcbench.reports import process_qc
-from qcbench.store import ABState, AssociationBlock
+from qcbench.store import ABState, AssociationBlock, Event, flag_of, record_event
 from qcbench.workbench import Workbench
 from qcbench.workflow.problems import say
 
@@ -37,22 +38,27 @@ TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
 _TEXTS_S = 10.0
 
 
-def run_job(bench: Workbench, instrument: str, date: dt.date, *, show: bool | None = None) -> Cascade:
+def run_job(
+    bench: Workbench, instrument: str, date: dt.date, mode: Mode = "CALIB", *, show: bool | None = None
+) -> Cascade:
     """Process the queued ABs of a date in the order of the cascade, each followed by its QC.
 
     The texts of the ABs are written now and then while it runs; those of the last ones are left to the caller.
     """
-    tasks = queued_cascade(bench, instrument, date)
+    tasks = queued_cascade(bench, instrument, date, mode)
     with progress_bar(len(tasks), f"{instrument} {date}", show=show) as advance:
         write_texts = _now_and_then(bench.write_texts)
-        if bench.settings.processing.cascade == "htcondor":
-            return run_on_pool(bench, instrument, date, advance=advance, between=write_texts)
 
         def step(name: str) -> None:
             advance(name)
             write_texts()
 
-        return _run_here(bench, tasks, step)
+        if bench.settings.processing.cascade == "htcondor":
+            cascade = run_on_pool(bench, instrument, date, mode, advance=advance, between=write_texts)
+        else:
+            cascade = _run_here(bench, tasks, step)
+    _flag_qc(bench, instrument, date, mode)
+    return cascade
 
 
 def _run_here(bench: Workbench, tasks: Mapping[str, Task], advance: Advance) -> Cascade:
@@ -96,6 +102,34 @@ def catch_up(bench: Workbench, instrument: str, date: dt.date) -> None:
         ).all()
     for name in names:
         _guarded(bench, name, partial(_qc, bench, name))
+    for mode in MODES:
+        _flag_qc(bench, instrument, date, mode)
+
+
+def _flag_qc(bench: Workbench, instrument: str, date: dt.date, mode: Mode) -> None:
+    """Write the flag cal_QC or sci_QC when the last AB of a mode that could be measured and scored has been."""
+    flag = flag_of(mode, "QC")
+    of_date = (
+        AssociationBlock.instrument == instrument,
+        AssociationBlock.dfo_date == date,
+        AssociationBlock.mode == mode,
+    )
+    with bench.store.write() as session:
+        scored = session.scalar(
+            select(func.max(Event.id))
+            .join(AssociationBlock, AssociationBlock.name == Event.ab_name)
+            .where(*of_date, Event.flag == "ab_scored")
+        )
+        flagged = session.scalar(
+            select(func.max(Event.id)).where(
+                Event.instrument == instrument, Event.dfo_date == date, Event.flag == flag
+            )
+        )
+        pending = select(func.count()).where(
+            *of_date, AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *TO_MEASURE))
+        )
+        if scored and scored > (flagged or 0) and not session.scalar(pending):
+            record_event(session, "process-qc", flag, "ABs scored", instrument=instrument, date=date)
 
 
 def _now_and_then(write: Callable[[], None]) -> Callable[[], None]:
