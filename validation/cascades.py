@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,18 +9,14 @@ from pathlib import Path
 from sqlalchemy import select
 
 from qcbench.association import create_abs, load_headers, scan_archive
-from qcbench.core.files import move_file
+from qcbench.certification import decide, queue
 from qcbench.instruments import available_packs
 from qcbench.processing import create_job, process_ab
-from qcbench.processing.esorex import plugin_folder
 from qcbench.simulate import simulate
 from qcbench.store import ABState, AssociationBlock
 from qcbench.workbench import Workbench, make_workbench
-from qcbench.workflow import auto_daily
-
-NIGHT = dt.date(2026, 11, 16)
-SEED = 7
-STAR_MAGNITUDE = 10.0
+from qcbench.workflow import auto_daily, run_job
+from validation.general import NIGHT, SEED, hawki_calibrations, naco_calibrations
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,9 @@ class Cascade:
     detectors : mapping of str to str
         Name in the truth by name in the QC1 tables, where they differ.
     general : callable, optional
-        Puts general calibrations into a folder.
+        Puts general calibrations into a folder, for frames with a window of some side.
+    science : bool
+        Certify all that was made, and process the science of the night with it.
     parameters : mapping
         Parameters of the recipes for these ABs alone.
     """
@@ -58,18 +53,19 @@ class Cascade:
     steps: tuple[Step, ...]
     window: int | None = None
     detectors: Mapping[str, str] = field(default_factory=dict)
-    general: Callable[[Path], None] | None = None
+    general: Callable[[Path, int | None], None] | None = None
+    science: bool = False
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 def run(cascade: Cascade, root: Path) -> Workbench:
-    """Simulate the frames into a workbench, and let it do all that it does by itself up to scores.
+    """Simulate the frames into a workbench, let it do all that it does by itself up to scores, and process science.
 
     Called again on the same folder it goes on where it was.
     """
     bench = make_workbench(root, (cascade.instrument,), {"QCBENCH_PROCESSING_ENGINE": "auto"})
     if cascade.general:
-        cascade.general(bench.data(cascade.instrument).general)
+        cascade.general(bench.data(cascade.instrument).general, cascade.window)
     simulate(
         available_packs()[cascade.instrument] / "simulate.yaml",
         bench.settings.archive_path,
@@ -82,6 +78,8 @@ def run(cascade: Cascade, root: Path) -> Workbench:
     if cascade.parameters:
         _process_by_hand(bench, cascade)
     auto_daily(bench, through="scored", show=False)
+    if cascade.science:
+        _process_science(bench, cascade.instrument)
     return bench
 
 
@@ -101,16 +99,20 @@ def _process_by_hand(bench: Workbench, cascade: Cascade) -> None:
         process_ab(bench, name, parameters=cascade.parameters)
 
 
-def star_catalogue(folder: Path) -> None:
-    """Make NACO's catalogue of standard stars, with the one star of the simulated nights, by the recipe for it."""
-    recipe = "naco_util_img_std_cat"
-    with tempfile.TemporaryDirectory() as work:
-        magnitudes = " ".join([f"{STAR_MAGNITUDE:g}"] * 8)
-        Path(work, "stars.txt").write_text(f"S294-D 5.63767 -43.15892 A0 {magnitudes}\n")
-        Path(work, "stars.sof").write_text("stars.txt IMG_STD_ASCII\n")
-        command = ["esorex", f"--recipe-dir={plugin_folder(recipe)}", "--log-dir=.", recipe, "stars.sof"]
-        subprocess.run(command, cwd=work, check=True, capture_output=True)
-        move_file(Path(work, f"{recipe}.fits"), folder / "NACO_standard_stars.fits")
+def _process_science(bench: Workbench, instrument: str) -> None:
+    """Certify all calibrations, as a person does, and process science with them."""
+    for item in queue(bench, instrument, NIGHT):
+        decide(
+            bench,
+            item.ab_name,
+            "certified",
+            by="validation",
+            comment="its values are compared with the truth",
+        )
+    auto_daily(bench, through="ingested", show=False)
+    create_abs(bench, instrument, NIGHT, "SCIENCE")
+    create_job(bench, instrument, NIGHT, "SCIENCE")
+    run_job(bench, instrument, NIGHT, "SCIENCE", show=False)
 
 
 def _step(raw_type: str, uses: str, makes: str) -> Step:
@@ -125,7 +127,7 @@ NACO = Cascade(
         _step("TWILIGHT_FLAT", "DARK", "MASTER_IMG_FLAT MASTER_IMG_FLAT_BADPIX"),
         _step("ZEROPOINT", "TWILIGHT_FLAT general", "ZPOINT_TABLE"),
     ),
-    general=star_catalogue,
+    general=naco_calibrations,
 )
 UVES = Cascade(
     "uves",
@@ -140,12 +142,19 @@ UVES = Cascade(
 )
 HAWKI = Cascade(
     "hawki",
-    ("DARK", "FLAT_TWILIGHT", "DETNOISE_DARK", "DETNOISE_FLAT"),
+    ("DARK", "FLAT_TWILIGHT", "DETNOISE_DARK", "DETNOISE_FLAT", "OBJECT"),
     (
         _step("DARK", "", "MASTER_DARK"),
         _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT MASTER_CONF MASTER_BPM"),
         _step("DETECTOR_NOISE", "", "MASTER_READGAIN"),
+        _step(
+            "SCI_IMAGE",
+            "DARK FLAT_TWILIGHT DETECTOR_NOISE general",
+            "BASIC_CALIBRATED_SCI JITTERED_IMAGE_SCI CONFIDENCE_MAP_JITTERED OBJECT_CATALOGUE_JITTERED",
+        ),
     ),
+    general=hawki_calibrations,
+    science=True,
 )
 GIRAFFE = Cascade(
     "giraffe",
@@ -177,13 +186,5 @@ FULL = (NACO, UVES, HAWKI, GIRAFFE, VIMOS, MUSE)
 SMALL = (
     replace(NACO, window=512),
     replace(UVES, window=512),
-    replace(
-        HAWKI,
-        window=512,
-        steps=(
-            HAWKI.steps[0],
-            _step("FLAT_TWILIGHT", "DARK", "MASTER_TWILIGHT_FLAT MASTER_BPM"),
-            HAWKI.steps[2],
-        ),
-    ),
+    replace(HAWKI, window=512),
 )

@@ -15,7 +15,8 @@ from qcbench.qc1 import read_ab
 from qcbench.simulate import truth_path
 from qcbench.store import ABInput, AssociationBlock, RecipeRun
 from qcbench.workbench import Workbench
-from validation.cascades import STAR_MAGNITUDE, Cascade
+from validation.cascades import Cascade
+from validation.general import STAR_MAGNITUDE, ZERO_POINT
 
 # the star in simulate.yaml of NACO: adu of one integration, and its time (s)
 STAR_FLUX, STAR_TIME = 300_000.0, 2.0
@@ -169,6 +170,20 @@ COMPARISONS: Mapping[str, tuple[Comparison, ...]] = {
             "gain",
             _gain,
             "photon transfer from one pair of 512 x 512 pixels scatters by 0.5 %",
+            relative=0.03,
+        ),
+        Comparison(
+            "hawki_science",
+            "zeropoint",
+            lambda _: ZERO_POINT,
+            "stars that touch each other, and a correction for light outside of the aperture of 0.06",
+            absolute=0.15,
+        ),
+        Comparison(
+            "hawki_science",
+            "mean_sky",
+            lambda facts: facts["level_max"],
+            "the flat has a median of 1 on each detector, with a ripple of 2 %",
             relative=0.03,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Recipe ``flat``: master flat and bad-pixel map from one or more flats."""
+"""Recipe ``flat``: master flat, bad-pixel map and confidence map from one or more flats."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ class Flat:
     qc: list[QC]
     mask_qc: list[QC]
 
+    @property
+    def confidence(self) -> NDArray[np.int16]:
+        """How much a pixel counts (percent of a typical one): as much as its response, and a bad one not at all."""
+        percent = np.where(self.bad, 0.0, np.clip(100.0 * self.image, 0.0, np.iinfo(np.int16).max))
+        return np.rint(percent).astype(np.int16)
+
 
 def make(run: Run) -> list[Product]:
     """Combine flats within the level limits, each scaled to the mean level, and normalise to median 1.
@@ -51,6 +57,9 @@ def make(run: Run) -> list[Product]:
     if run.flag("bpm"):
         masks: list[Unit] = [image_unit(flat.detector, flat.bad, flat.mask_qc, "") for flat in flats]
         products.append(Product(run.text("bpm_category"), frames, masks, masters.used))
+    if run.flag("conf"):
+        maps: list[Unit] = [image_unit(flat.detector, flat.confidence, [], "") for flat in flats]
+        products.append(Product(run.text("conf_category"), frames, maps, masters.used))
     return products
 
 
@@ -153,7 +162,7 @@ def _noise_qc(levels: NDArray[np.float64], noise: NDArray[np.float64]) -> list[Q
 RECIPE = Recipe(
     name="flat",
     version="1.0",
-    summary="Combine flats into a normalised master flat and a bad-pixel map",
+    summary="Combine flats into a normalised master flat, a bad-pixel map and a confidence map",
     inputs=(
         Input("raw_tags", required=True, minimum=1, description="Raw flats"),
         Input("dark_tag", required=False, minimum=0, description="Master dark to subtract"),
@@ -168,6 +177,10 @@ RECIPE = Recipe(
         Parameter("product_category", "MASTER_FLAT", "PRO CATG of the flat"),
         Parameter("bpm_category", "MASTER_BPM", "PRO CATG of the bad-pixel map"),
         Parameter("bpm", True, "Write the bad-pixel map"),
+        Parameter("conf_category", "MASTER_CONF", "PRO CATG of the confidence map"),
+        Parameter(
+            "conf", False, "Write the confidence map: percent of the response of a typical pixel, 0 if bad"
+        ),
         Parameter("lthr", 4000.0, "Low rejection threshold for underexposed images (adu)"),
         Parameter("hthr", 30000.0, "High rejection threshold for overexposed images (adu)"),
         Parameter("saturation", 65000.0, "Samples of this level (adu) or more are left out", minimum=1.0),
@@ -179,7 +192,7 @@ RECIPE = Recipe(
         ),
         *COMBINATION,
     ),
-    products=("product_category", "bpm_category"),
+    products=("product_category", "bpm_category", "conf_category"),
     function=make,
     qc=(
         Measurement("FLAT NORM", "adu", "Median value before normalisation"),

@@ -238,7 +238,7 @@ class Camera:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the stars around one detector: places where light falls, and fluxes (adu).
 
-        Places are x and y from 0, ``(n, 2)``, before the telescope is moved. A target has the same stars on every night.
+        Places are x and y from 0, ``(n, 2)``, before the telescope is moved. A target has the same stars every night.
         """
         target = exposure.template.target
         name = sum((i + 1) * b for i, b in enumerate((target.name if target else "").encode()))

@@ -93,9 +93,10 @@ def test_an_ab_is_named_after_its_first_raw_frame_and_the_grouping_tag(tmp_path)
         first = min(template_frames(bench, ab), key=lambda frame: frame.mjd_obs)
         assert ab.name == first.arcfile.replace(".fits", "_tpl.ab")
         if ab.raw_type != "STD":
-            assert [product.pipefile for product in ab.products] == [
-                "r." + first.arcfile.replace(".fits", "_tpl_0000.fits")
-            ]
+            root = "r." + first.arcfile.replace(".fits", "_tpl")
+            n_products = 2 if ab.raw_type == "FLAT_TWILIGHT" else 1
+            names = [f"{root}_{number:04d}.fits" for number in range(n_products)]
+            assert [product.pipefile for product in ab.products] == names
 
 
 def template_frames(bench: Workbench, ab: AssociationBlock) -> list[Frame]:

@@ -23,7 +23,7 @@ from qcbench.simulate import simulate
 from qcbench.store import ABState
 from qcbench.workbench import Workbench, make_workbench, open_workbench
 from qcbench.workflow import account, auto_daily, open_dates
-from validation.cascades import star_catalogue
+from validation.general import naco_calibrations
 
 START = dt.date(2026, 10, 1)
 # sides of the windows (pixels) that the recipes of each accept
@@ -102,7 +102,7 @@ def live(root: Path, windows: Mapping[str, int], nights: int, environ: Mapping[s
         observe(observed, windows, nights)
         bench = make_workbench(bench_root, sorted(windows), environ)
         if "naco" in windows:
-            star_catalogue(bench.data("naco").general)
+            naco_calibrations(bench.data("naco").general)
         bench.close()
         clock.write_text("")
     bench = open_workbench(bench_root, {**os.environ, **environ})

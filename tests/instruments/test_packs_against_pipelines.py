@@ -58,8 +58,6 @@ PACKS = {
         },
         # no rule of theirs takes these tags
         grouped_otherwise={"DETECTOR_NOISE"},
-        # by the flat recipe of the pipeline, not by that which runs without it
-        made_besides={("STD", "MASTER_CONF"), ("SCI_IMAGE", "MASTER_CONF")},
         templates={
             "OBJECT": "SCI_IMAGE",
             "DETNOISE_DARK": "DETECTOR_NOISE",

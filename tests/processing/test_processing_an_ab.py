@@ -330,8 +330,17 @@ def test_an_incomplete_ab_is_refused_with_what_is_missing(tmp_path):
         ab.completeness = "INCOMPLETE"
         ab.missing = [{"tag": "MASTER_DARK", "required": True, "line": 1, "why": "no MASTER_DARK fits"}]
         name = ab.name
-    result = process_ab(bench, name)
-    assert "incomplete: no MASTER_DARK fits" in result.reason
+    with pytest.raises(WaitingError, match=f"incomplete: no MASTER_DARK fits.*create-ab -d {NIGHT} -m CALIB"):
+        process_ab(bench, name)
+    assert state_of(bench, name) == "queued"
+
+
+def test_one_that_the_rules_give_no_recipe_is_refused_and_stays_as_it_is(tmp_path):
+    bench = prepared(tmp_path)
+    standard = ab_of(bench, "STD")
+    with pytest.raises(RecipeError, match=r"STD.*has no recipe in the rules"):
+        process_ab(bench, standard.name)
+    assert state_of(bench, standard.name) == "created"
 
 
 def test_a_full_disk_is_no_fault_of_the_ab(tmp_path):

@@ -46,6 +46,7 @@ def test_the_list_says_what_each_recipe_takes_and_makes(tmp_path):
     assert flat["products"] == [
         {"parameter": "product_category", "category": "MASTER_FLAT"},
         {"parameter": "bpm_category", "category": "MASTER_BPM"},
+        {"parameter": "conf_category", "category": "MASTER_CONF"},
     ]
     assert [tag["parameter"] for tag in flat["tags"] if tag["required"]] == ["raw_tags"]
     lthr = next(parameter for parameter in flat["parameters"] if parameter["name"] == "lthr")

@@ -65,6 +65,22 @@ def test_dead_and_undefined_pixels_are_in_the_map_and_counted(ccd, run_recipe):
     assert result.qc("MASTER_FLAT")["BADFRAC"] == pytest.approx(3 / 256**2)
 
 
+def test_the_confidence_map_counts_each_pixel_by_its_response_and_bad_ones_not_at_all(ccd, run_recipe):
+    images = [ccd.pixels(level, hot=False) for level in LEVELS]
+    for image in images:
+        image[50, 60], image[51, 61] = 0.0, np.nan
+    result = run_recipe(
+        "flat", [(ccd.write(f"f{i}", im), "FLAT") for i, im in enumerate(images)], conf="true"
+    )
+    confidence = fits.getdata(result.product("MASTER_CONF"))
+    flat, bad = fits.getdata(result.product("MASTER_FLAT")), fits.getdata(result.product("MASTER_BPM"))
+    assert confidence[50, 60] == confidence[51, 61] == 0
+    assert bad.sum() == 2
+    good = bad == 0
+    np.testing.assert_allclose(confidence[good], 100 * flat[good], atol=0.5)
+    assert np.median(confidence) == 100
+
+
 def test_one_frame_makes_a_flat_without_an_estimate_of_noise(flats, run_recipe):
     result = run_recipe("flat", flats[:1], bpm="false")
     qc = result.qc("MASTER_FLAT", 1)

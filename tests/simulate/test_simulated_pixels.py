@@ -12,10 +12,12 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.stats import mad_std
 from astropy.table import Table
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from qcbench.simulate import SimulationResult, simulate
-from tests.simulate.archives import START, Run, file_of, truth
+from qcbench.core.errors import SettingsError
+from qcbench.simulate import SimulationResult, simulate, star_catalogue
+from tests.simulate.archives import START, Run, file_of, frames, truth
 
 
 def pixels(result: SimulationResult, row: Table.Row) -> NDArray[np.float64]:
@@ -127,6 +129,38 @@ def test_a_jittered_star_moves_with_the_wcs(infrared_night: SimulationResult) ->
     clipped = [np.clip(image - np.median(image), 0, 500).ravel() for image in (moved, second[20:-20, 20:-20])]
     assert (dx, dy) == (-15, -5)
     assert np.corrcoef(clipped)[0, 1] > 0.7
+
+
+def test_the_catalogue_has_the_stars_of_a_field_where_they_are_and_as_bright(
+    infrared: Path, tmp_path: Path
+) -> None:
+    window, reach = 512, 12
+    night = simulate(
+        infrared, tmp_path / "archive", nights=1, start=START, seed=1, window=window, raw_types=["OBJECT"]
+    )
+    stars = star_catalogue(infrared, "OBJECT", date=START, seed=1, window=window)
+    assert len(stars) == 4 * 60
+    assert (np.diff(stars["flux"]) <= 0).all()
+    found = 0
+    with fits.open(frames(night)[2]) as hdus:
+        for hdu in hdus[1:]:
+            x, y = WCS(hdu.header).all_world2pix(stars["ra"].value, stars["dec"].value, 0)
+            near = np.hypot(x - x[:, None], y - y[:, None]) < 3 * reach
+            alone = (near.sum(axis=0) == 1) & (stars["flux"].value > 50_000)
+            for star in np.flatnonzero(alone):
+                column, row = round(float(x[star])), round(float(y[star]))
+                if not (reach <= column < window - reach and reach <= row < window - reach):
+                    continue
+                part = hdu.data[row - reach : row + reach + 1, column - reach : column + reach + 1]
+                light = float(np.sum(part.astype(float) - np.median(hdu.data)))
+                assert light == pytest.approx(stars["flux"][star].value, rel=0.25)
+                found += 1
+    assert found > 10
+
+
+def test_there_is_no_catalogue_of_what_is_no_field(infrared: Path) -> None:
+    with pytest.raises(SettingsError, match="DARK is no field of stars"):
+        star_catalogue(infrared, "DARK", date=START, seed=1)
 
 
 def test_optical_frames_are_unsigned_with_scaling_that_recipes_accept(
