@@ -18,8 +18,8 @@ from qcbench.simulate import star_catalogue
 NIGHT = dt.date(2026, 11, 16)
 SEED = 7
 STAR_MAGNITUDE = 10.0
-# of HAWK-I (mag of 1 adu/s), and the time of a frame of the field (s)
-ZERO_POINT, FIELD_TIME = 26.0, 10.0
+# of HAWK-I: magnitude of 1 adu/s, side of a pixel (arcsec), and time of a frame of the field (s)
+ZERO_POINT, PIXEL_SCALE, FIELD_TIME = 26.0, 0.1064, 10.0
 _HAWKI_FILTERS = {"Ks": "Kmag", "J": "Jmag", "H": "Hmag"}
 # a side of the maps of extinction: the pipeline's have 4096, these are the same all over
 _MAP_SIDE = 64

@@ -182,10 +182,13 @@ def create_job(invocation: Invocation, date: dt.date, mode: Mode, run: bool) -> 
     """
     from qcbench.processing import create_job as make_job
     from qcbench.processing import recover_interrupted
+    from qcbench.workbench import prepare_tables
     from qcbench.workflow import run_job
 
     bench = invocation.open()
     recover_interrupted(bench)
+    if run:
+        prepare_tables(bench)
     names = invocation.instruments(bench)
     rows, abs_ = [], []
     for name in names:
@@ -278,8 +281,11 @@ def process_qc(invocation: Invocation, ab: str) -> None:
     """Measure a processed AB, score it, and make its QC report."""
     from qcbench.processing import remove_raw_of
     from qcbench.reports import process_qc as run_qc
+    from qcbench.workbench import prepare_tables
 
     bench = invocation.open()
+    # a pack may have got tables and columns since
+    prepare_tables(bench)
     block = known_ab(bench, ab)
     result = run_qc(bench, ab)
     remove_raw_of(bench, block.name)
