@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import os
 import pwd
+from functools import cache
 
 
 def current_user() -> str:
     """Return the name of the operating system's user that runs this process."""
-    uid = os.geteuid()
+    return _name_of(os.geteuid())
+
+
+@cache
+def _name_of(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -6,6 +6,7 @@ from qcbench.fits.expected import Expected, ImageCount, Rule
 from qcbench.fits.hdus import HEADER_LINE, FileHeader, HduHeader, Keys
 from qcbench.fits.headers import HeaderReader, read_header
 from qcbench.fits.qc0 import check_frame, check_keys
+from qcbench.fits.scan import Scanner
 
 __all__ = [
     "HEADER_LINE",
@@ -16,6 +17,7 @@ __all__ = [
     "ImageCount",
     "Keys",
     "Rule",
+    "Scanner",
     "Value",
     "check_frame",
     "check_keys",

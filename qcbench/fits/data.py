@@ -21,6 +21,9 @@ from qcbench.fits.scan import BLOCK, Scanner, whole_blocks
 PIECE = 2912 * BLOCK  # bytes: whole blocks, and whole pixels of every kind
 ALL_ONES = 0xFFFF_FFFF
 EDITED = "cards that were edited after its CHECKSUM was made"
+UNSIGNED = "a DATASUM, but no CHECKSUM of its cards"
+# what says nothing against the data
+REMARKS = frozenset({EDITED, UNSIGNED})
 
 
 def pieces(file: BinaryIO, header: FileHeader, hdu: HduHeader) -> Iterator[bytes]:
@@ -52,14 +55,14 @@ def ones_sum(content: bytes, before: int = 0) -> int:
 
 @dataclass(frozen=True)
 class WrongSum:
-    """An HDU that does not agree with a sum: the key of the sum, or EDITED where its data are as they were."""
+    """An HDU that does not agree with a sum: the key of the sum, or one of the `REMARKS`."""
 
     hdu: str
     what: str
 
 
 def wrong_sum(file: BinaryIO, hdu: HduHeader, data_sum: int) -> str | None:
-    """Return the key of the sum that an HDU does not agree with, or EDITED; None if all is well or not given.
+    """Return the key of the sum that an HDU does not agree with, or one of the `REMARKS`; None if all is well.
 
     Parameters
     ----------
@@ -69,7 +72,10 @@ def wrong_sum(file: BinaryIO, hdu: HduHeader, data_sum: int) -> str | None:
     given = str(hdu.keys.get("DATASUM", "")).strip()
     if given and not (given.isdecimal() and int(given) == data_sum):
         return "DATASUM"
-    if not str(hdu.keys.get("CHECKSUM", "")).strip():
+    if not _has_card(hdu.cards, b"CHECKSUM="):
+        return UNSIGNED if given else None
+    # a card that can't be read is one that is wrong
+    if hdu.keys.get("CHECKSUM", "?") in ("", None):
         return None
     length = whole_blocks(len(hdu.cards) + CARD)
     file.seek(hdu.data_at - length)
@@ -78,8 +84,17 @@ def wrong_sum(file: BinaryIO, hdu: HduHeader, data_sum: int) -> str | None:
     return EDITED if given else "CHECKSUM"
 
 
-def data_hash(path: Path) -> str:
+def _has_card(cards: bytes, start: bytes) -> bool:
+    at = cards.find(start)
+    while at >= 0 and at % CARD:
+        at = cards.find(start, at + 1)
+    return at >= 0
+
+
+def data_hash(path: Path, scanner: Scanner | None = None) -> str:
     """Return a SHA-256 of the data of all HDUs as they are in the file: the same data, the same hash.
+
+    A `scanner` that has read the like before is faster.
 
     Raises
     ------
@@ -89,7 +104,7 @@ def data_hash(path: Path) -> str:
         It can't be read to its end.
     """
     digest = hashlib.sha256()
-    header = Scanner().scan(path)
+    header = (scanner or Scanner()).scan(path)
     with path.open("rb") as file:
         for hdu in header.hdus:
             for piece in pieces(file, header, hdu):

@@ -21,8 +21,8 @@ from qcbench.fits.scan import Scanner
 class HeaderReader:
     """Reads the headers of many files; what one has in common with those before it is read once."""
 
-    def __init__(self) -> None:
-        self._scanner = Scanner()
+    def __init__(self, scanner: Scanner | None = None) -> None:
+        self._scanner = scanner or Scanner()
 
     def read(self, path: Path) -> FileHeader:
         """Read the headers of all HDUs of a FITS file; no pixel is read.

@@ -5,7 +5,7 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 6.1.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from qcbench.archive import fetch_missing_product
 from qcbench.core.errors import FrameError, WaitingError
 from qcbench.core.logs import get_logger
-from qcbench.fits import check_frame, read_header
+from qcbench.fits import HeaderReader, Scanner, check_frame
 from qcbench.instruments import InstrumentFile
 from qcbench.processing.pixels import Streams, raw_files, recipe_inputs
 from qcbench.processing.runs import Given
@@ -44,16 +44,22 @@ def bring_raw(bench: Workbench, ab: AssociationBlock, streams: Streams) -> tuple
     )
 
 
-def check_raw(raw: Iterable[Path], instrument: InstrumentFile, raw_type: str) -> None:
+def check_raw(raw: Sequence[Path], instrument: InstrumentFile, raw_type: str) -> int:
     """Refuse input that QC0 finds fault with: recipes don't look. The next call fetches such a file again.
+
+    Returns
+    -------
+    int
+        The shortest side (pixels) of the images of the first file; 0 where it has none.
 
     Raises
     ------
     FrameError
         What is wrong with the first file that can't be used.
     """
+    scanner = Scanner()
     for path in raw:
-        found = check_frame(path, instrument.required_keys, instrument.expected(raw_type))
+        found = check_frame(path, instrument.required_keys, instrument.expected(raw_type), scanner)
         if found.problems:
             path.unlink()
             raise FrameError(
@@ -61,11 +67,8 @@ def check_raw(raw: Iterable[Path], instrument: InstrumentFile, raw_type: str) ->
             )
         for remark in found.remarks:
             get_logger().info(f"{path.name}: {remark}", tool=TOOL)
-
-
-def smallest_side(path: Path) -> int:
-    """Return the shortest side of the images of a file (pixels); 0 where it has none."""
-    return min((min(hdu.shape) for hdu in read_header(path).hdus if hdu.is_image and hdu.shape), default=0)
+    images = [hdu.shape for hdu in HeaderReader(scanner).read(raw[0]).hdus if hdu.is_image and hdu.shape]
+    return min(map(min, images), default=0)
 
 
 def bring_masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:

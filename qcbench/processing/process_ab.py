@@ -46,7 +46,7 @@ from qcbench.processing.engines import (
     choose_engine,
     load_engines,
 )
-from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw, smallest_side
+from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits, end_abandoned
@@ -301,13 +301,13 @@ def _process(attempt: _Attempt) -> ProcessResult:
     bench, ab, work = attempt.bench, attempt.ab, attempt.work
     pack = bench.pack(ab.instrument)
     raw = bring_raw(bench, ab, attempt.supply.streams)
-    check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
+    naxis = check_raw([item.path for item in raw], pack.instrument, ab.raw_type)
     engine, choice, passed_over = choose_engine(
         pack,
         ab.recipe,
         attempt.engines,
         wanted=bench.settings.processing.engine,
-        naxis=smallest_side(raw[0].path),
+        naxis=naxis,
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)

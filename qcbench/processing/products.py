@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qcbench.core.errors import FrameError
 from qcbench.core.files import sha256
-from qcbench.fits import Value, data_hash, read_header
+from qcbench.fits import HeaderReader, Scanner, Value, data_hash
 from qcbench.processing.engines import RecipeResult
 from qcbench.store import AssociationBlock, Product
 from qcbench.workbench import Workbench
@@ -47,11 +47,12 @@ def keep(ab: AssociationBlock, position: int, category: str, path: Path) -> Prod
     FrameError
         It can't be read, or is cut short.
     """
-    header = read_header(path)
+    scanner = Scanner()
+    header = HeaderReader(scanner).read(path)
     if header.is_truncated:
         raise FrameError(path.name, "the recipe wrote a product that is cut short")
     keys = {**ab.keys, **header.keys}
-    return ProductFacts(position, category, path, sha256(path), data_hash(path), keys)
+    return ProductFacts(position, category, path, sha256(path), data_hash(path, scanner), keys)
 
 
 def tell(ab: AssociationBlock, facts: ProductFacts) -> None:

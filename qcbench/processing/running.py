@@ -79,11 +79,12 @@ def run_process(
         Whoever called for it has been told to end.
     """
     start = time.monotonic()
+    forks = _forks()
     with log.open("wb") as stream, subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
         env={**os.environ, **env, _MARK: str(cwd)}, start_new_session=True,
     ) as process:  # fmt: skip
-        watch = _Watch(process.pid, cwd, limits, start + limits.timeout_s)
+        watch = _Watch(process.pid, cwd, limits, start + limits.timeout_s, forks)
         try:
             (cwd / RUNNING).write_text(identity_of(process.pid))
             stopped = watch.wait(process)
@@ -99,8 +100,9 @@ def run_process(
 class _Watch:
     """Looks at what a process takes until it has ended."""
 
-    def __init__(self, pid: int, folder: Path, limits: Limits, deadline: float):
+    def __init__(self, pid: int, folder: Path, limits: Limits, deadline: float, forks: int | None):
         self._pid = pid
+        self._forks = forks
         self._folder = folder
         self._limits = limits
         self._deadline = deadline
@@ -150,7 +152,7 @@ class _Watch:
 
     def end_strays(self) -> None:
         """Kill what has left the process group."""
-        for stray in (*self._family, *_marked(self._folder)):
+        for stray in (*self._family, *_marked(self._folder, _lowest_since(self._pid, self._forks))):
             # psutil knows by its start whether the number is still that of the same process
             with suppress(psutil.Error):
                 stray.kill()
@@ -200,14 +202,47 @@ def _reaped(process: subprocess.Popen[bytes]) -> float:
     return usage.ru_maxrss / _PER_MIB if usage.ru_maxrss > own else 0.0
 
 
-def _marked(folder: Path) -> Iterator[psutil.Process]:
-    """Give the processes that a recipe in a working directory started, where the system tells it (Linux)."""
+def _forks() -> int | None:
+    """Return how many processes and threads the system has started since it runs, where it tells it (Linux)."""
+    with suppress(OSError):
+        for line in Path("/proc/stat").read_bytes().splitlines():
+            if line.startswith(b"processes "):
+                return int(line.split()[1])
+    return None
+
+
+def _lowest_since(pid: int, forks: int | None) -> int:
+    """Return the lowest number that a process can have that was started after another one.
+
+    Numbers rise, and begin again at their limit: only where that can't have been is it the other one's own number.
+
+    Parameters
+    ----------
+    forks : int or None
+        How many the system had started before that one; None where it is not known.
+    """
+    with suppress(OSError):
+        now, limit = _forks(), int(Path("/proc/sys/kernel/pid_max").read_text())
+        if forks is not None and now is not None and pid + now - forks < limit:
+            return pid
+    return 0
+
+
+def _marked(folder: Path, lowest: int = 0) -> Iterator[psutil.Process]:
+    """Give the processes that a recipe in a working directory started, where the system tells it (Linux).
+
+    Parameters
+    ----------
+    lowest : int
+        None of them has a number below that.
+    """
     mark = f"{_MARK}={folder}".encode()
     with suppress(OSError):
         for entry in os.scandir("/proc"):
             with suppress(OSError, psutil.Error):
-                if entry.name.isdecimal() and _has(f"{entry.path}/environ", mark):
-                    yield psutil.Process(int(entry.name))
+                number = int(entry.name) if entry.name.isdecimal() else -1
+                if number >= lowest and _has(f"{entry.path}/environ", mark):
+                    yield psutil.Process(number)
 
 
 def _has(environment: str, mark: bytes) -> bool:

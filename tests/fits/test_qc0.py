@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -100,6 +101,26 @@ def test_one_bit_that_fell_over_anywhere_in_a_file_does_not_pass_unseen(bit: int
         except FrameError:
             return
         assert found.problems or found.remarks
+
+
+def test_no_bit_of_the_card_of_a_checksum_falls_over_unseen(tmp_path: Path) -> None:
+    path = write_frame(tmp_path / "a.fits")
+    good = path.read_bytes()
+    card = good.index(b"CHECKSUM=")
+    for bit in range(card * 8, (card + 32) * 8):
+        content = bytearray(good)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with suppress(FrameError):
+            found = check_frame(path, ALWAYS_NEEDED)
+            assert found.problems or found.remarks, f"bit {bit - card * 8} of the card"
+
+
+def test_a_sum_of_the_pixels_without_one_of_the_cards_is_remarked(tmp_path: Path) -> None:
+    path = set_card(write_frame(tmp_path / "a.fits"), "CHECKSUM", "MJD-END = 58859.9")
+    found = check_frame(path, ALWAYS_NEEDED)
+    assert found.problems == ()
+    assert found.remarks == ("PRIMARY has a DATASUM, but no CHECKSUM of its cards",)
 
 
 def test_cards_that_were_edited_are_remarked_and_do_not_spoil_good_pixels(tmp_path: Path) -> None:

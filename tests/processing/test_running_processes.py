@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from qcbench.processing import running
 from qcbench.processing.esorex import read_products, root_cause
 from qcbench.processing.running import Ended, Limits, describe_end, run_process
 
@@ -77,6 +78,33 @@ def test_children_that_left_the_group_do_not_live_on(tmp_path, after):
     ended, log = run(tmp_path, f"cd /; setsid sh -c 'echo $$; exec sleep 300' & sleep 1{after}", timeout_s=3)
     assert ended.seconds < 20
     assert_gone(int(log))
+
+
+@pytest.mark.skipif(
+    not Path("/proc/stat").is_file(), reason="only Linux tells how many processes were started"
+)
+def test_also_where_the_numbers_of_processes_began_again_they_do_not_live_on(tmp_path, monkeypatch):
+    """Numbers begin again at their limit: then a child has a lower number than its parent."""
+    looked_at = []
+    marked = running._marked
+
+    def noting(folder, lowest):
+        looked_at.append(lowest)
+        return marked(folder, lowest)
+
+    monkeypatch.setattr(running, "_marked", noting)
+    run(tmp_path, "true")
+    limit = int(Path("/proc/sys/kernel/pid_max").read_text())
+    many = iter((0, limit))
+    monkeypatch.setattr(running, "_forks", lambda: next(many))
+    ended, log = run(tmp_path, "cd /; setsid sh -c 'echo $$; exec sleep 300' & sleep 1")
+    monkeypatch.setattr(running, "_forks", lambda: None)
+    run(tmp_path, "true")
+    usual, again, unknown = looked_at
+    assert ended.code == 0
+    assert_gone(int(log))
+    assert usual > 0
+    assert again == unknown == 0
 
 
 def test_memory_is_limited_with_that_of_the_children(tmp_path):
