@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from qcbench.certification.decisions import flag_when_decided, record_automatic, write_texts_later
 from qcbench.certification.policy import review_reason
-from qcbench.certification.rejection import rejected_calibrations
+from qcbench.certification.rejection import doubtful_calibrations
 from qcbench.core.dates import utc_now
 from qcbench.store import ABState, AssociationBlock
 from qcbench.store.models import NO_RECIPE
@@ -38,16 +38,17 @@ def certify_products(
 ) -> CertificationResult:
     """Certify the green ABs of a date and mark the others for review.
 
-    A green AB that was processed with a calibration which was rejected since is left to a person.
+    A green AB is left to a person if a calibration that it was processed with was rejected or made anew since, or if
+    the AB of that has failed.
     """
     settings = bench.settings.certification
     with bench.store.write() as session:
         abs_of_date = _read(session, instrument, date, mode)
         offered = [ab for ab in abs_of_date if ABState(ab.state) in TO_REVIEW]
-        tainted = rejected_calibrations(session, [ab.id for ab in offered])
+        doubts = doubtful_calibrations(session, [ab.id for ab in offered])
         certified, for_review = [], []
         for ab in offered:
-            reason = review_reason(ab, settings) or ("manual" if ab.id in tainted else None)
+            reason = review_reason(ab, settings) or ("manual" if ab.id in doubts else None)
             if ab.review != reason:
                 ab.review = reason
             if reason is None:

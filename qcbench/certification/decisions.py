@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from qcbench.certification.policy import review_reason
 from qcbench.certification.queue import QueueItem
-from qcbench.certification.rejection import TOOL, rejected_calibrations, unknown_ab, withdraw
+from qcbench.certification.rejection import TOOL, doubtful_calibrations, unknown_ab, withdraw
 from qcbench.core.dates import parse_date, utc_now
 from qcbench.core.errors import DecisionError, FileWriteError, NotFoundError
 from qcbench.core.logs import get_logger
@@ -284,10 +284,10 @@ def _check_certification(session: Session, ab: AssociationBlock, wanted: Decisio
     made = [product for product in ab.products if product.location == "product"]
     if ab.state == ABState.REJECTED and not made:
         raise DecisionError(f"{ab.name}: its products were purged after the rejection. {_way_out(ab)}")
-    tainted = rejected_calibrations(session, [ab.id]).get(ab.id)
-    if tainted and ab.state != ABState.REJECTED and not wanted.comment:
+    doubts = doubtful_calibrations(session, [ab.id]).get(ab.id)
+    if doubts and ab.state != ABState.REJECTED and not wanted.comment:
         raise DecisionError(
-            f"{ab.name}: {tainted}; its certification needs a comment. Say why it is good all the same and call again"
+            f"{ab.name}: {doubts}; its certification needs a comment. Say why it is good all the same and call again"
         )
 
 

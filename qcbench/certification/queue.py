@@ -9,7 +9,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from qcbench.certification.policy import all_green, brief, explain, review_reason
-from qcbench.certification.rejection import rejected_calibrations
+from qcbench.certification.rejection import doubtful_calibrations
 from qcbench.core.dates import time_of_mjd, utc_now
 from qcbench.scoring import ScoreCount, score_count
 from qcbench.store import ABInput, ABState, AssociationBlock, Decision, Frame, Product
@@ -77,18 +77,18 @@ def queue(
     items = []
     with bench.store.read() as session:
         rows = _rows(session, instrument, date, mode, decided)
-        tainted = rejected_calibrations(session, [ab.id for ab, _ in rows])
+        doubts = doubtful_calibrations(session, [ab.id for ab, _ in rows])
         for ab, end in rows:
-            tag = review_reason(ab, settings) or ("manual" if ab.id in tainted else None)
+            tag = review_reason(ab, settings) or ("manual" if ab.id in doubts else None)
             if tag is None and ABState(ab.state) in TO_REVIEW:
                 continue
             why = explain(ab, tag, settings) if tag else all_green(ab)
             waits = ABState(ab.state) in TO_REVIEW
             shown = tag if waits and tag else DECIDED
             few = brief(ab, shown, settings)
-            if ab.id in tainted:
+            if ab.id in doubts:
                 green = tag in ("manual", "sampled", None)
-                why = tainted[ab.id] if green else f"{why}. {tainted[ab.id]}"
+                why = doubts[ab.id] if green else f"{why}. {doubts[ab.id]}"
                 few = why if green else few
             items.append(_item(ab, shown, why, few, now - time_of_mjd(end or ab.mjd_obs)))
     return sorted(items, key=_order)

@@ -14,12 +14,23 @@ from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from qcbench.core.errors import NotFoundError
 from qcbench.provenance import uses
-from qcbench.store import ABCalibration, ABState, AssociationBlock, Event, Product, advance, record_event
+from qcbench.store import (
+    ABCalibration,
+    ABState,
+    AssociationBlock,
+    Event,
+    Product,
+    RecipeRun,
+    RunFile,
+    advance,
+    record_event,
+)
 from qcbench.store.states import WAITING_STATES
 from qcbench.workbench import Workbench
 
 TOOL = "certify-products"
 USED_REJECTED = "used_rejected"
+_NO_GOOD = {ABState.REJECTED: "was rejected", ABState.FAILED: "has failed"}
 
 
 def impact(bench: Workbench, ab_name: str) -> list[str]:
@@ -67,28 +78,56 @@ def withdraw(session: Session, rejected: AssociationBlock) -> None:
             _warn(session, next(use for use in own if use.role == "MCALIB"), rejected)
 
 
-def rejected_calibrations(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
-    """Say for each of some ABs that was processed with a rejected calibration which one it was.
+def doubtful_calibrations(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
+    """Say for each of some ABs that was processed with a calibration which is no good which one it was, and why.
 
-    One that was made anew since its rejection counts too, as long as its user was not processed again.
+    It was rejected, or its AB failed after it had been made, or it was made anew since: the last two count as long as
+    the AB that used it was not processed again.
     """
-    return _rejected_meanwhile(session, ab_ids) | _rejected_now(session, ab_ids)
+    return (
+        _rejected_meanwhile(session, ab_ids)
+        | _made_anew(session, ab_ids)
+        | _rejected_or_failed_now(session, ab_ids)
+    )
 
 
-def _rejected_now(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
+def _rejected_or_failed_now(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
     owner = aliased(AssociationBlock)
     rows = session.execute(
-        select(ABCalibration.ab_id, Product.pipefile, owner.name)
+        select(ABCalibration.ab_id, Product.pipefile, owner.name, owner.state)
         .join(Product, ABCalibration.product_id == Product.id)
         .join(owner, Product.ab_id == owner.id)
         .where(
             ABCalibration.ab_id.in_(ab_ids),
             ABCalibration.role == "MCALIB",
-            owner.state == ABState.REJECTED,
+            owner.state.in_(_NO_GOOD),
         )
         .order_by(ABCalibration.position.desc())
     )
-    return {ab_id: f"It used {file} of {name}, which was rejected" for ab_id, file, name in rows}
+    return {
+        ab_id: f"It used {file} of {name}, which {_NO_GOOD[ABState(state)]}"
+        for ab_id, file, name, state in rows
+    }
+
+
+def _made_anew(session: Session, ab_ids: Collection[int]) -> dict[int, str]:
+    """Find what the last runs of ABs were given with other data than it has now."""
+    last_runs = select(func.max(RecipeRun.id)).where(RecipeRun.ab_id.in_(ab_ids)).group_by(RecipeRun.ab_id)
+    rows = session.execute(
+        select(RecipeRun.ab_id, RunFile.name, AssociationBlock.name)
+        .join(RunFile, RunFile.run_id == RecipeRun.id)
+        .join(Product, Product.id == RunFile.product_id)
+        .join(AssociationBlock, AssociationBlock.id == Product.ab_id)
+        .where(
+            RecipeRun.id.in_(last_runs),
+            RunFile.is_output.is_(False),
+            RunFile.data_hash != Product.data_hash,
+        )
+        .order_by(RunFile.position.desc())
+    )
+    return {
+        ab_id: f"It used {file} of {name} as it was before it was made anew" for ab_id, file, name in rows
+    }
 
 
 def _rejected_meanwhile(session: Session, ab_ids: Collection[int]) -> dict[int, str]:

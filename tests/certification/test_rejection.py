@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qcbench.certification import certify_products, decide, impact, queue
+from qcbench.core.dates import utc_now
 from qcbench.core.errors import DecisionError, NotFoundError
 from qcbench.distribution import move_products
-from qcbench.store import ABState, advance, record_event
+from qcbench.store import ABState, RecipeRun, RunFile, advance, record_event
 from tests.builders import (
     DATE,
     INSTRUMENT,
@@ -143,6 +144,50 @@ def test_a_calibration_that_was_made_anew_does_not_clear_the_ab_that_used_the_ol
     with bench.store.write() as session:
         record_event(session, "test", "ab_processing", "processed again", ab=find_ab(session, flat))
     assert certify_products(bench, INSTRUMENT, DATE).certified == (flat,)
+
+
+def test_an_ab_whose_calibration_could_not_be_measured_waits_for_a_person(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark)
+    with bench.store.write() as session:
+        find_ab(session, dark).state = ABState.FAILED
+    assert set(certify_products(bench, INSTRUMENT, DATE).for_review) == {(dark, "failed"), (flat, "manual")}
+    why = {item.ab_name: item.why for item in queue(bench)}
+    assert why[flat].startswith("It used r.TINY")
+    assert why[flat].endswith(f"of {dark}, which has failed")
+
+
+def test_an_ab_whose_calibration_has_other_data_now_waits_for_a_person_until_it_is_made_anew_too(bench):
+    dark = add_dark(bench, 1)
+    flat = add_flat(bench, 2, dark)
+    add_run(bench, flat, dark, "old")
+    with bench.store.write() as session:
+        find_ab(session, dark).products[0].data_hash = "new"
+    assert (flat, "manual") in certify_products(bench, INSTRUMENT, DATE).for_review
+    (item,) = queue(bench)
+    assert item.why.endswith(f"of {dark} as it was before it was made anew")
+    add_run(bench, flat, dark, "new")
+    assert certify_products(bench, INSTRUMENT, DATE).certified == (flat,)
+
+
+def add_run(bench, user, dark, data_hash):
+    with bench.store.write() as session:
+        product = find_ab(session, dark).products[0]
+        run = RecipeRun(
+            ab_id=find_ab(session, user).id, engine="python", recipe="flat", parameters={}, versions={},
+            host="here", started_at=utc_now(), seconds=1.0, peak_mb=1.0, exit_code=0,
+        )  # fmt: skip
+        run.files.append(
+            RunFile(
+                position=0,
+                is_output=False,
+                name="dark",
+                tag="MASTER_DARK",
+                product=product,
+                data_hash=data_hash,
+            )
+        )
+        session.add(run)
 
 
 def test_an_ab_that_was_moved_already_only_gets_the_warning(bench):
