@@ -19,6 +19,7 @@ from qcbench.reports.measure import SCORED_STATES, TOOL, measure_ab, score_ab
 from qcbench.scoring import score_count
 from qcbench.store import ABState, record_event
 from qcbench.store.delays import REPORTED
+from qcbench.store.needs import REPORT_FAILED
 from qcbench.store.queries import find_ab
 from qcbench.workbench import Workbench
 
@@ -57,7 +58,7 @@ def report_ab(bench: Workbench, ab_name: str, *, force: bool = False) -> Path:
     NotFoundError
         There is no such AB.
     ReportError
-        The notebook failed; an event says so, the AB keeps its state, and the next call tries again.
+        The notebook failed; an event says so, and the AB keeps its state.
     """
     with bench.store.read() as session:
         ab = find_ab(session, ab_name)
@@ -72,7 +73,7 @@ def report_ab(bench: Workbench, ab_name: str, *, force: bool = False) -> Path:
         except ReportError as err:
             with bench.store.write() as session:
                 owner = find_ab(session, ab.name)
-                record_event(session, TOOL, "report_failed", str(err), ab=owner, level="error")
+                record_event(session, TOOL, REPORT_FAILED, str(err), ab=owner, level="error")
             get_logger().warning("no report", reason=str(err))
             raise
     with bench.store.write() as session:

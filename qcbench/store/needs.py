@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Collection
 from itertools import islice
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, load_only
 
 from qcbench.store.models import (
@@ -19,11 +19,14 @@ from qcbench.store.models import (
     ABCalibration,
     ABInput,
     AssociationBlock,
+    Event,
     Frame,
     Product,
 )
 from qcbench.store.states import OPEN_STATES, ABState
 
+# the flag of the event, and how often a report is tried that fails
+REPORT_FAILED, _REPORT_ATTEMPTS = "report_failed", 3
 # names in one query
 _BATCH = 500
 # what says where a frame is; a header has hundreds of keys
@@ -36,10 +39,26 @@ def is_processed_here() -> ColumnElement[bool]:
     return and_(asked_for, AssociationBlock.recipe != NO_RECIPE)
 
 
+def lacks_report() -> ColumnElement[bool]:
+    """Return the condition that the report of an AB is still to be made: one that failed some times is left."""
+    failures = (
+        select(func.count(Event.id))
+        .where(
+            Event.ab_name == AssociationBlock.name,
+            Event.flag == REPORT_FAILED,
+            # since it was scored
+            Event.at >= AssociationBlock.updated_at,
+        )
+        .correlate(AssociationBlock)
+        .scalar_subquery()
+    )
+    scored = AssociationBlock.state == ABState.SCORED
+    return and_(scored, AssociationBlock.report_path.is_(None), failures < _REPORT_ATTEMPTS)
+
+
 def needs_files() -> ColumnElement[bool]:
     """Return the condition that an AB needs its files: its recipe or its report is still to be made."""
-    unreported = and_(AssociationBlock.state == ABState.SCORED, AssociationBlock.report_path.is_(None))
-    return and_(is_processed_here(), or_(AssociationBlock.state.in_(OPEN_STATES), unreported))
+    return and_(is_processed_here(), or_(AssociationBlock.state.in_(OPEN_STATES), lacks_report()))
 
 
 def needed_among(session: Session, frame_ids: Collection[int]) -> set[int]:

@@ -30,6 +30,7 @@ from qcbench.processing import (
 )
 from qcbench.reports import process_qc
 from qcbench.store import ABState, AssociationBlock, Event, flag_of, record_event
+from qcbench.store.needs import lacks_report
 from qcbench.workbench import Workbench
 from qcbench.workflow.problems import say
 
@@ -88,15 +89,14 @@ def _run_here(bench: Workbench, tasks: Mapping[str, Task], advance: Advance) -> 
 
 
 def catch_up(bench: Workbench, instrument: str, date: dt.date) -> None:
-    """Measure, score and report what a killed call left processed, and reports that failed before."""
+    """Measure, score and report what a killed call left processed, and try reports again that failed a few times."""
     with bench.store.read() as session:
         names = session.scalars(
             select(AssociationBlock.name)
             .where(
                 AssociationBlock.instrument == instrument,
                 AssociationBlock.dfo_date == date,
-                AssociationBlock.state.in_(TO_MEASURE)
-                | ((AssociationBlock.state == ABState.SCORED) & AssociationBlock.report_path.is_(None)),
+                AssociationBlock.state.in_(TO_MEASURE) | lacks_report(),
             )
             .order_by(AssociationBlock.name)
         ).all()
