@@ -64,14 +64,14 @@ def doctor(invocation: Invocation) -> None:
     A warning is no reason to worry: another engine does the work.
     """
     from qcbench.monitors.doctor import examine
-    from qcbench.processing import load_engines
+    from qcbench.processing import Pool, load_engines
 
     engines = load_engines()
 
     def problem(engine: str, recipe: str) -> str | None:
         return engines[engine].problem(recipe) if engine in engines else "there is no such engine"
 
-    checks = examine(invocation.root, os.environ, problem)
+    checks = examine(invocation.root, os.environ, problem, lambda settings: Pool(settings).answer())
     missing = [check for check in checks if check.status == "missing"]
     rows = [{"mark": _DOCTOR_MARKS[check.status], **asdict(check)} for check in checks]
     hints = [row for row in rows if row["status"] != "ok"]

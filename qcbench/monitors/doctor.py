@@ -18,7 +18,7 @@ from qcbench.archive import LocalArchive
 from qcbench.core.errors import QcbenchError
 from qcbench.core.files import free_mb
 from qcbench.core.locks import is_alive
-from qcbench.core.settings import FILE_NAME, Settings, WrongSettingError, load_settings
+from qcbench.core.settings import FILE_NAME, HTCondorSection, Settings, WrongSettingError, load_settings
 from qcbench.instruments import InstrumentPack
 from qcbench.store import ABState, AssociationBlock
 from qcbench.store.database import missing_file
@@ -28,6 +28,8 @@ OLDEST_PYTHON = (3, 11)
 Status = Literal["ok", "warning", "missing"]
 # why an engine, by its name, can't run one of its recipes here; None if it can
 RecipeProblem = Callable[[str, str], str | None]
+# what the pool of some settings answers; an error where it does not
+PoolAnswer = Callable[[HTCondorSection], str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Check:
     remedy: str = ""
 
 
-def examine(root: Path, environ: Mapping[str, str], recipe_problem: RecipeProblem) -> list[Check]:
+def examine(
+    root: Path, environ: Mapping[str, str], recipe_problem: RecipeProblem, pool_answer: PoolAnswer
+) -> list[Check]:
     """Look at all that the workbench in a folder needs. What can't be looked at is a finding, not an error."""
     checks = [_python(), _kernel()]
     try:
@@ -71,6 +75,8 @@ def examine(root: Path, environ: Mapping[str, str], recipe_problem: RecipeProble
         where = make_url(bench.settings.database_url).render_as_string(hide_password=True)
         checks += [Check("database", "ok", f"{where}, schema of this version")]
         checks += [*_folders(bench), _archive(bench)]
+        if bench.settings.processing.cascade == "htcondor":
+            checks.append(_pool(bench.settings, pool_answer))
         for name in bench.instruments:
             checks += _instrument(bench, name, recipe_problem)
         return [*checks, _leftovers(bench)]
@@ -155,6 +161,14 @@ def _archive(bench: Workbench) -> Check:
     if problem is None:
         return Check("archive", "ok", f"of kind {bench.settings.archive.kind}")
     return Check("archive", "missing", problem, without, remedy)
+
+
+def _pool(settings: Settings, pool_answer: PoolAnswer) -> Check:
+    try:
+        return Check("HTCondor pool", "ok", pool_answer(settings.htcondor))
+    except QcbenchError as err:
+        remedy = f'Mend it, or set cascade = "local" in [processing] of {settings.root / FILE_NAME}'
+        return Check("HTCondor pool", "missing", str(err), "processing", remedy)
 
 
 def _instrument(bench: Workbench, name: str, recipe_problem: RecipeProblem) -> Iterator[Check]:

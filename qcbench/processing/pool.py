@@ -193,6 +193,18 @@ class Pool:
             )
         return max(1, sum(int(slot.get("TotalSlotCpus") or slot.get("Cpus") or 0) for slot in slots))
 
+    def answer(self) -> str:
+        """Say what the pool answers: it takes jobs, and hands out cores.
+
+        Raises
+        ------
+        PoolError
+            It does not answer.
+        """
+        self.find("none")
+        number = self.cores()
+        return f"it answers, with {number} core{'s' if number != 1 else ''}"
+
     def watch(self, token: str, tick: Callable[[], object]) -> None:
         """Return when a DAG has left the queue; call `tick` now and then.
 

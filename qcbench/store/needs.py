@@ -69,13 +69,7 @@ def needed_among(session: Session, frame_ids: Collection[int]) -> set[int]:
 
 def needed_frames(session: Session, instrument: str, date: dt.date) -> set[str]:
     """Return the frames of a date that an AB needs, whatever its own date, by ARCFILE."""
-    query = (
-        select(Frame.arcfile)
-        .join(ABInput, ABInput.frame_id == Frame.id)
-        .join(ABInput.ab)
-        .where(Frame.instrument == instrument, Frame.dfo_date == date, needs_files())
-    )
-    return set(session.scalars(query))
+    return _frames(session, instrument, date, needs_files())
 
 
 def needed_products(session: Session, product_ids: Collection[int]) -> set[int]:
@@ -121,11 +115,15 @@ def recipe_frames(session: Session, ab_names: Collection[str]) -> dict[str, list
 
 def used_frames(session: Session, instrument: str, date: dt.date) -> set[str]:
     """Return the frames of a date that belong to an AB to be processed, by ARCFILE."""
+    return _frames(session, instrument, date, is_processed_here())
+
+
+def _frames(session: Session, instrument: str, date: dt.date, condition: ColumnElement[bool]) -> set[str]:
     query = (
         select(Frame.arcfile)
         .join(ABInput, ABInput.frame_id == Frame.id)
         .join(ABInput.ab)
-        .where(Frame.instrument == instrument, Frame.dfo_date == date, is_processed_here())
+        .where(Frame.instrument == instrument, Frame.dfo_date == date, condition)
     )
     return set(session.scalars(query))
 

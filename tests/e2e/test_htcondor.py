@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def assert_equal(bench: Workbench, undisturbed: Workbench) -> None:
     assert files(bench.settings.root) == files(undisturbed.settings.root)
     pixels = archived_pixels(bench)
     assert pixels == archived_pixels(undisturbed)
-    assert len(pixels) == 6
+    assert len(pixels) == 8
 
 
 def kill_with_its_jobs(pool: Path, bench: Workbench) -> None:
@@ -128,6 +129,9 @@ def test_a_night_ends_as_on_one_host(tmp_path, pool, undisturbed):
     assert code == 0, said
     assert len(submitted(bench)) == 1
     assert_equal(bench, undisturbed)
+    code, said = run(bench, pool, "doctor", **ON_POOL)
+    assert code == 0, said
+    assert re.search(r"HTCondor pool +it answers, with [1-9]\d* cores?", said), said
     left = [path for path in (bench.tree.jobs / "htcondor").rglob("*") if path.is_file()]
     assert left == [], "files of a DAG that ended well are removed"
 
@@ -227,6 +231,6 @@ def test_jobs_that_can_not_run_are_tried_once_and_the_reason_is_said(tmp_path, p
     assert all(expected in text for text in lost), lost
     [problem] = [text for text in messages(bench, "stage_problem") if text.startswith("cascade: ")]
     assert expected in problem
-    assert list((bench.tree.jobs / "htcondor" / "lost").glob("hawki_2026-11-16/*.dagman.out"))
+    assert list((bench.tree.jobs / "htcondor" / "lost").glob("hawki_CALIB_2026-11-16/*.dagman.out"))
     assert set(states(bench).values()) == {"queued"}
     assert {ab.attempts for ab in blocks(bench).values()} == {0}

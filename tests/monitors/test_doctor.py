@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from qcbench.core.dates import utc_now
+from qcbench.core.errors import PoolError
+from qcbench.core.settings import HTCondorSection
 from qcbench.monitors.doctor import Check, examine
 from qcbench.store import ABState, AssociationBlock
 from qcbench.workbench import Workbench, make_workbench
@@ -24,18 +26,22 @@ def no_esorex(engine: str, _recipe: str) -> str | None:
     return "esorex is not installed" if engine == "esorex" else None
 
 
+def no_pool(_settings: HTCondorSection) -> str:
+    raise PoolError("the HTCondor pool does not answer: Failed to locate schedd")
+
+
 def checks_of(bench: Workbench, **environ: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(bench.settings.root, environ, nothing_wrong)}
+    return {check.name: check for check in examine(bench.settings.root, environ, nothing_wrong, no_pool)}
 
 
 def test_a_workbench_that_has_all_is_well(bench: Workbench) -> None:
-    checks = examine(bench.settings.root, {}, nothing_wrong)
+    checks = examine(bench.settings.root, {}, nothing_wrong, no_pool)
     assert {check.status for check in checks} == {"ok"}
     assert {"Python", "database", "disk", "archive", "pack hawki"} <= {check.name for check in checks}
 
 
 def test_without_esorex_the_built_in_recipes_do_the_work(bench: Workbench) -> None:
-    checks = examine(bench.settings.root, {}, no_esorex)
+    checks = examine(bench.settings.root, {}, no_esorex, no_pool)
     recipes = [check for check in checks if check.name.startswith("recipe ") and "science" not in check.name]
     assert recipes
     assert {check.status for check in recipes} == {"warning"}
@@ -44,7 +50,7 @@ def test_without_esorex_the_built_in_recipes_do_the_work(bench: Workbench) -> No
 
 def test_a_recipe_that_no_engine_can_run_is_missing(bench: Workbench) -> None:
     environ = {"QCBENCH_PROCESSING_ENGINE": "esorex"}
-    checks = examine(bench.settings.root, environ, no_esorex)
+    checks = examine(bench.settings.root, environ, no_esorex, no_pool)
     recipes = [check for check in checks if check.name.startswith("recipe ") and "science" not in check.name]
     assert {check.status for check in recipes} == {"missing"}
     (science,) = [check for check in checks if check.name == "recipe hawki_science_process"]
@@ -52,14 +58,25 @@ def test_a_recipe_that_no_engine_can_run_is_missing(bench: Workbench) -> None:
     assert all(check.remedy for check in recipes)
 
 
+def test_a_pool_is_looked_at_where_the_cascade_needs_it(bench: Workbench) -> None:
+    environ = {"QCBENCH_PROCESSING_CASCADE": "htcondor"}
+    check = checks_of(bench, **environ)["HTCondor pool"]
+    assert (check.status, check.without) == ("missing", "processing")
+    assert "Failed to locate schedd" in check.found
+    assert 'cascade = "local"' in check.remedy
+    found = examine(bench.settings.root, environ, nothing_wrong, lambda _: "it answers, with 2 cores")
+    assert {item.status for item in found} == {"ok"}
+    assert "HTCondor pool" not in checks_of(bench)
+
+
 def test_a_folder_that_is_no_workbench_says_how_to_make_one(tmp_path: Path) -> None:
-    last = examine(tmp_path, {}, nothing_wrong)[-1]
+    last = examine(tmp_path, {}, nothing_wrong, no_pool)[-1]
     assert (last.name, last.status, last.remedy) == ("settings", "missing", f"qcbench init {tmp_path}")
 
 
 def test_a_database_without_tables_says_how_to_get_them(bench: Workbench) -> None:
     environ = {"QCBENCH_DATABASE_URL": "sqlite:///:memory:"}
-    last = examine(bench.settings.root, environ, nothing_wrong)[-1]
+    last = examine(bench.settings.root, environ, nothing_wrong, no_pool)[-1]
     assert (last.name, last.status) == ("database", "missing")
     assert last.remedy == f"qcbench init {bench.settings.root} --upgrade"
 
