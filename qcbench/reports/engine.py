@@ -129,12 +129,14 @@ def _run(template: Path, parameters: Mapping[str, str | bool], timeout_s: int) -
                 timeout=timeout_s,
             )
         except PapermillException as err:
-            raise ReportError(f"{template.name}: {_last_line(err)}. The report is tried again") from err
+            raise ReportError(f"{template.name}: {_last_line(err)}. The report is tried a few times") from err
         except TimeoutError as err:
             problem = f"a cell took longer than {timeout_s} s and was stopped"
-            raise ReportError(f"{template.name}: {problem}. The report is tried again") from err
+            raise ReportError(f"{template.name}: {problem}. The report is tried a few times") from err
         except RuntimeError as err:
-            raise ReportError(f"{template.name}: the kernel died ({err}). The report is tried again") from err
+            raise ReportError(
+                f"{template.name}: the kernel died ({err}). The report is tried a few times"
+            ) from err
     return dict(content)
 
 
