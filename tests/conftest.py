@@ -82,7 +82,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (dropped if unmet else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    # what may take long begins first, so that no worker is left with it when the others are done
+    items[:] = sorted(kept, key=lambda item: -_allowed_s(item))
+
+
+def _allowed_s(item: pytest.Item) -> float:
+    """How long a test says that it may take (s); 0 where it says nothing."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
