@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from qcbench.blocks.model import RAW
 from qcbench.core.errors import FrameError, PackError, QcbenchError
 from qcbench.core.files import move_file
 from qcbench.instruments import InstrumentPack, NameRule
@@ -214,6 +215,8 @@ def blockers_of(session: Session, ab_ids: Sequence[int]) -> dict[int, list[str]]
 
 
 def _what_lacks(missing: Mapping[str, Any]) -> str:
+    if missing["tag"] == RAW:
+        return "more raw frames"
     of = missing.get("of")
     return f"{missing['tag']} of {of}" if of else str(missing["tag"])
 

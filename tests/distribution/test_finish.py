@@ -53,7 +53,9 @@ def test_a_night_that_waits_says_which_ab_waits_for_whom(night):
         use_calibration(session, queued, virtual)
         missing = [{"tag": "MASTER_DARK", "required": True, "line": 3, "why": "none in 5 d"}]
         stuck = add_ab(session, 8, state=ABState.CREATED, completeness="INCOMPLETE", missing=missing)
-        names = running.name, queued.name, stuck.name
+        few = [{"tag": "RAWFILE", "required": True, "line": 3, "why": "2 frames, at least 3 are needed"}]
+        short = add_ab(session, 9, state=ABState.CREATED, completeness="INCOMPLETE", missing=few)
+        names = running.name, queued.name, stuck.name, short.name
     before = flags_of(bench), files_in(bench.data(INSTRUMENT).root)
     result = finish(bench)
     assert not result.finished
@@ -64,6 +66,7 @@ def test_a_night_that_waits_says_which_ab_waits_for_whom(night):
         f"{names[0]}: processing, it waits for its turn in process-ab",
         f"{names[1]}: queued, it waits for {night.bad_product} (rejected)",
         f"{names[2]}: incomplete, it waits for MASTER_DARK. Reject it if that will not come",
+        f"{names[3]}: incomplete, it waits for more raw frames. Reject it if that will not come",
     ]
     assert (flags_of(bench), files_in(bench.data(INSTRUMENT).root)) == before
 
