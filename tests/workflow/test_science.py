@@ -148,6 +148,7 @@ def test_one_is_processed_with_certified_masters_when_somebody_asks(
 
 
 def test_the_calibrations_of_the_night_are_accounted_for_without_it(certified: Workbench) -> None:
+    create_abs(certified, "hawki", NIGHT, "SCIENCE")
     _, blocks = account(certified, "hawki")
     assert blocks.missing == 0
     assert science(certified).name not in blocks.waiting
