@@ -114,7 +114,7 @@ def _flag_qc(bench: Workbench, instrument: str, date: dt.date, mode: Mode) -> No
         AssociationBlock.dfo_date == date,
         AssociationBlock.mode == mode,
     )
-    with bench.store.write() as session:
+    with bench.store.read() as session:
         scored = session.scalar(
             select(func.max(Event.id))
             .join(AssociationBlock, AssociationBlock.name == Event.ab_name)
@@ -128,7 +128,9 @@ def _flag_qc(bench: Workbench, instrument: str, date: dt.date, mode: Mode) -> No
         pending = select(func.count()).where(
             *of_date, AssociationBlock.state.in_((ABState.QUEUED, ABState.PROCESSING, *TO_MEASURE))
         )
-        if scored and scored > (flagged or 0) and not session.scalar(pending):
+        is_due = scored and scored > (flagged or 0) and not session.scalar(pending)
+    if is_due:
+        with bench.store.write() as session:
             record_event(session, "process-qc", flag, "ABs scored", instrument=instrument, date=date)
 
 
