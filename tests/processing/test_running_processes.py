@@ -61,7 +61,6 @@ def test_the_memory_of_a_recipe_is_its_own(tmp_path):
 
 def test_a_recipe_that_hangs_is_ended_at_its_limit_with_its_children(tmp_path):
     ended, log = run(tmp_path, "sleep 300 & echo $!; sleep 300", timeout_s=0.5)
-    assert ended.seconds < 20
     assert reason(ended) == "the recipe was ended: it ran longer than 0.5 s"
     assert_gone(int(log))
 
@@ -76,7 +75,7 @@ def test_children_of_a_recipe_that_ended_do_not_live_on(tmp_path):
 def test_children_that_left_the_group_do_not_live_on(tmp_path, after):
     """A daemon has a session of its own, and another working directory."""
     ended, log = run(tmp_path, f"cd /; setsid sh -c 'echo $$; exec sleep 300' & sleep 1{after}", timeout_s=3)
-    assert ended.seconds < 20
+    assert bool(after) == (reason(ended) == "the recipe was ended: it ran longer than 3 s")
     assert_gone(int(log))
 
 
@@ -110,7 +109,6 @@ def test_also_where_the_numbers_of_processes_began_again_they_do_not_live_on(tmp
 def test_memory_is_limited_with_that_of_the_children(tmp_path):
     hungry = f"{sys.executable} -c 'import time; held = bytearray(120 << 20); time.sleep(60)'"
     ended, _ = run(tmp_path, f"{hungry} & {hungry}", memory_mb=200.0)
-    assert ended.seconds < 20
     assert re.fullmatch(
         r"the recipe was ended: it took \d+ MiB of memory, more than the 200 that it may", reason(ended)
     )
@@ -120,7 +118,6 @@ def test_memory_is_limited_with_that_of_the_children(tmp_path):
 def test_what_a_recipe_may_write_is_limited_also_in_subfolders_and_in_its_log(tmp_path):
     for script in ("mkdir -p a/b; dd if=/dev/zero of=a/b/c bs=1M count=30; sleep 60", "yes"):
         ended, _ = run(tmp_path, script, disk_mb=20.0)
-        assert ended.seconds < 20
         assert re.fullmatch(
             r"the recipe was ended: it wrote \d+ MiB, more than the 20 that it may", reason(ended)
         )
