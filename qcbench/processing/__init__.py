@@ -2,11 +2,12 @@
 
 from qcbench.processing.cascade import Cascade, Task, run_cascade
 from qcbench.processing.checking import check_engines
+from qcbench.processing.claims import recover_interrupted
 from qcbench.processing.engines import Engine, RecipeJob, RecipeResult, load_engines
 from qcbench.processing.htcondor import resume_job, run_on_pool
 from qcbench.processing.jobs import JobResult, create_job, queued_cascade, waits_for
 from qcbench.processing.pool import Pool
-from qcbench.processing.process_ab import ProcessResult, process_ab, recover_interrupted
+from qcbench.processing.process_ab import ProcessResult, process_ab
 from qcbench.processing.removal import keep_window, remove_raw_of, tidy_raw
 from qcbench.processing.supply import Supply
 

@@ -6,28 +6,21 @@ Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 5.8.
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, selectinload
-
 from qcbench.core.dates import utc_now
 from qcbench.core.errors import (
     ArchiveError,
-    DecisionError,
     FrameError,
-    NotFoundError,
     QcbenchError,
     RecipeError,
     StoppedError,
-    WaitingError,
 )
 from qcbench.core.files import (
     copy_file,
@@ -35,9 +28,9 @@ from qcbench.core.files import (
     move_file,
     write_error,
 )
-from qcbench.core.locks import is_alive, is_elsewhere, process_identity
 from qcbench.core.logs import get_logger, log_context
 from qcbench.instruments import RecipeConfig, Scalar
+from qcbench.processing.claims import claim, release
 from qcbench.processing.disk import blame_disk, check_space
 from qcbench.processing.engines import (
     Engine,
@@ -49,28 +42,15 @@ from qcbench.processing.engines import (
 from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.removal import pass_removals
-from qcbench.processing.running import Limits, end_abandoned
+from qcbench.processing.running import Limits
 from qcbench.processing.runs import Call, keep_run
 from qcbench.processing.supply import Supply
 from qcbench.store import (
-    ABInput,
     ABState,
     AssociationBlock,
-    Frame,
-    Product,
     advance,
-    record_event,
 )
-from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
-
-_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_LOADED = (
-    # without the keys: a header has hundreds, and the frames themselves have them
-    selectinload(AssociationBlock.inputs).options(joinedload(ABInput.frame).defer(Frame.keys)),
-    selectinload(AssociationBlock.calibrations),
-    selectinload(AssociationBlock.products).defer(Product.keys),
-)
 
 
 @dataclass(frozen=True)
@@ -143,7 +123,7 @@ def process_ab(
         given.room.held_for(ab_name, given.stop),
     ):
         given.begins(ab_name)
-        ab = _claim(bench, ab_name, again=again, parameters=parameters or {})
+        ab = claim(bench, ab_name, again=again, parameters=parameters or {})
         pass_removals(bench)
         # another one for each attempt: a recipe whose parent was killed may still write into its own
         work = bench.tree.work / f"{ab.root_name}-{secrets.token_hex(4)}"
@@ -167,134 +147,24 @@ def _make(attempt: _Attempt) -> ProcessResult:
         return _process(attempt)
     except ArchiveError as err:
         if away := bench.archive.problem():
-            _release(bench, ab.name, f"the archive can't be used: {away}")
+            release(bench, ab.name, f"the archive can't be used: {away}")
             raise
         return _failed(bench, ab, str(err))
     except (FrameError, RecipeError) as err:
         return _failed(bench, ab, str(err))
     except QcbenchError as err:
-        _release(bench, ab.name, str(err))
+        release(bench, ab.name, str(err))
         raise
     except KeyboardInterrupt:
-        _release(bench, ab.name, "the program that worked on it was ended")
+        release(bench, ab.name, "the program that worked on it was ended")
         raise
     except OSError as err:
         problem = write_error(Path(str(err.filename or attempt.work)), err)
-        _release(bench, ab.name, str(problem))
+        release(bench, ab.name, str(problem))
         raise problem from err
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
         get_logger().error("unexpected error", tool=TOOL, exc_info=True)
         return _failed(bench, ab, f"an unexpected error: {type(err).__name__}: {err}")
-
-
-def recover_interrupted(bench: Workbench, lost: Collection[str] = ()) -> list[str]:
-    """Put ABs back to the queue whose process was killed; return their names.
-
-    Of a process on another host nothing is known: its AB is left alone, unless it is among the `lost`.
-    """
-    names = []
-    with bench.store.write() as session:
-        query = select(AssociationBlock).where(AssociationBlock.state == ABState.PROCESSING)
-        for ab in session.scalars(query):
-            gone = ab.claim is None or not is_alive(ab.claim) or (ab.name in lost and is_elsewhere(ab.claim))
-            if gone:
-                advance(
-                    session,
-                    ab,
-                    ABState.QUEUED,
-                    TOOL,
-                    "the process that worked on it was killed",
-                    level="warning",
-                )
-                ab.claim = None
-                ab.attempts -= 1
-                names.append(ab.name)
-    _clear_work(bench)
-    return names
-
-
-def _clear_work(bench: Workbench) -> None:
-    """End recipes whose owner was killed, and remove the working folders that nobody uses."""
-    with bench.store.read() as session:
-        processing = select(AssociationBlock.name).where(AssociationBlock.state == ABState.PROCESSING)
-        used = {name.removesuffix(".ab") for name in session.scalars(processing)}
-    for folder in make_folder(bench.tree.work).iterdir():
-        if folder.name.rpartition("-")[0] not in used:
-            end_abandoned(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _claim(
-    bench: Workbench, ab_name: str, *, again: bool, parameters: Mapping[str, Scalar | None]
-) -> AssociationBlock:
-    with bench.store.write() as session:
-        ab = session.scalar(
-            select(AssociationBlock).where(AssociationBlock.name == ab_name).options(*_LOADED)
-        )
-        if ab is None:
-            raise NotFoundError(
-                f"{ab_name}: there is no such AB. qcbench get-status-ab lists those of a date"
-            )
-        _check_ready(ab)
-        if again:
-            _requeue(session, ab)
-        elif ab.state == ABState.FAILED:
-            raise RecipeError(
-                f"{ab.name} has failed ({ab.reason}). Once that is mended: qcbench process-ab -a {ab.name} --again"
-            )
-        _set_parameters(session, ab, parameters)
-        advance(session, ab, ABState.PROCESSING, TOOL)
-        ab.claim = process_identity()
-        ab.attempts += 1
-        ab.reason = None
-        return ab
-
-
-def _check_ready(ab: AssociationBlock) -> None:
-    if ab.recipe == NO_RECIPE:
-        raise RecipeError(
-            f"{ab.name} ({ab.raw_type}) has no recipe in the rules: it is listed with its calibrations, not processed"
-        )
-    if ab.completeness != "COMPLETE":
-        missing = "; ".join(item["why"] for item in ab.missing if item["required"])
-        raise WaitingError(
-            f"{ab.name} is incomplete: {missing}. When it is there: qcbench create-ab -d {ab.dfo_date} -m {ab.mode}"
-        )
-
-
-def _set_parameters(session: Session, ab: AssociationBlock, parameters: Mapping[str, Scalar | None]) -> None:
-    if wrong := [name for name in parameters if not _PARAMETER.fullmatch(name)]:
-        raise RecipeError(
-            f"{wrong[0]!r} can't be the name of a parameter. Name it as the recipe does, as in stacking=median"
-        )
-    own = {**ab.parameters, **parameters}
-    ab.parameters = {name: value for name, value in own.items() if value is not None}
-    if parameters:
-        now = ", ".join(f"{name}={value}" for name, value in ab.parameters.items()) or "none"
-        record_event(session, TOOL, "ab_parameters", f"parameters of its own: {now}", ab=ab)
-
-
-def _requeue(session: Session, ab: AssociationBlock) -> None:
-    """Put an AB that failed, or whose products were rejected, back to the queue because somebody asks for it."""
-    last = ab.decisions[-1] if ab.decisions else None
-    if ab.state == ABState.REJECTED and last is not None and last.scope == "raw":
-        raise DecisionError(
-            f"{ab.name}: its raw frames were rejected by {last.by}; they are not processed again"
-        )
-    if ab.state in (ABState.FAILED, ABState.REJECTED):
-        advance(session, ab, ABState.QUEUED, TOOL, "somebody asked to process it again")
-        ab.review = ab.report_path = None
-
-
-def _release(bench: Workbench, ab_name: str, why: str) -> None:
-    with bench.store.write() as session:
-        ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == ab_name)).one()
-        if ab.state != ABState.PROCESSING:
-            # the interruption came when all was done
-            return
-        advance(session, ab, ABState.QUEUED, TOOL, why, level="error")
-        ab.claim = None
-        ab.attempts -= 1
 
 
 def _process(attempt: _Attempt) -> ProcessResult:
