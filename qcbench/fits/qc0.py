@@ -129,7 +129,7 @@ def _check_data(
                     odd += check_census(census, scale, name_of(looked_at), expected)
                 elif image:
                     packed.append(number)
-        if packed and not any(item.what not in REMARKS for item in wrong):
+        if packed and all(item.what in REMARKS for item in wrong):
             odd += _check_packed(header, packed, expected)
     except _UNREADABLE as err:
         problem = f"its pixels can't be read ({err})"
