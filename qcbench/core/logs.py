@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from qcbench.core.errors import QcbenchError
 from qcbench.core.files import make_folder, write_error
 
 _LEVELS = {
@@ -101,3 +102,11 @@ def log_context(**bound: object) -> Iterator[None]:
     """Bind instrument, date or AB to every line that is logged inside the block."""
     with structlog.contextvars.bound_contextvars(**{key: str(value) for key, value in bound.items()}):
         yield
+
+
+def words_of(err: Exception, tool: str) -> str:
+    """Return what an error says; one that nobody foresaw is logged with its traceback, too."""
+    if isinstance(err, QcbenchError):
+        return str(err)
+    get_logger().error("unexpected error", tool=tool, exc_info=err)
+    return f"an unexpected error: {type(err).__name__}: {err}"

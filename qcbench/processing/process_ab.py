@@ -28,7 +28,7 @@ from qcbench.core.files import (
     move_file,
     write_error,
 )
-from qcbench.core.logs import get_logger, log_context
+from qcbench.core.logs import get_logger, log_context, words_of
 from qcbench.instruments import RecipeConfig, Scalar
 from qcbench.processing.claims import claim, release
 from qcbench.processing.disk import blame_disk, check_space
@@ -163,8 +163,7 @@ def _make(attempt: _Attempt) -> ProcessResult:
         release(bench, ab.name, str(problem))
         raise problem from err
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
-        get_logger().error("unexpected error", tool=TOOL, exc_info=True)
-        return _failed(bench, ab, f"an unexpected error: {type(err).__name__}: {err}")
+        return _failed(bench, ab, words_of(err, TOOL))
 
 
 def _process(attempt: _Attempt) -> ProcessResult:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from qcbench.core.errors import StoppedError
-from qcbench.core.locks import identity_of, is_alive
+from qcbench.core.locks import identity_of, is_alive, is_elsewhere
 
 RUNNING = "recipe.pid"
 # in the environment of a recipe and of all that it starts: for which working directory that is
@@ -271,7 +271,8 @@ def end_abandoned(work_dir: Path) -> None:
     """Kill the recipe that still runs in a working directory whose owner was killed, with its children."""
     running = work_dir / RUNNING
     identity = running.read_text() if running.is_file() else ""
-    if identity and is_alive(identity):
+    # of another host the number says nothing here
+    if identity and not is_elsewhere(identity) and is_alive(identity):
         _kill_group(int(identity.split(":")[1]))
     for stray in _marked(work_dir):
         with suppress(psutil.Error):

@@ -18,10 +18,10 @@ from sqlalchemy import func, select
 
 from qcbench.association import Standing, create_abs, load_headers, scan_archive
 from qcbench.certification import certify_products
-from qcbench.core.errors import BusyError, QcbenchError
+from qcbench.core.errors import BusyError
 from qcbench.core.files import remove_leftovers
 from qcbench.core.locks import exclusive
-from qcbench.core.logs import log_context
+from qcbench.core.logs import log_context, words_of
 from qcbench.core.progress import progress_bar
 from qcbench.core.settings import Through
 from qcbench.distribution import audit, ingest_products, move_products, rename_products, update_abs
@@ -244,9 +244,10 @@ class _Stages:
     def run(self, tool: str, stage: Callable[[], _T]) -> _T | None:
         try:
             return stage()
-        except QcbenchError as err:
-            self.problems.append(f"{tool}: {err}")
-            say(self._bench, "stage_problem", f"{tool}: {err}", self._instrument, self._date)
+        except Exception as err:  # noqa: BLE001 (also what nobody foresaw: the other dates have their turn)
+            problem = f"{tool}: {words_of(err, TOOL)}"
+            self.problems.append(problem)
+            say(self._bench, "stage_problem", problem, self._instrument, self._date)
             return None
 
 

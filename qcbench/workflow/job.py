@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from qcbench.blocks import MODES, Mode
 from qcbench.core.errors import QcbenchError, StoppedError
+from qcbench.core.logs import words_of
 from qcbench.core.progress import Advance, progress_bar
 from qcbench.processing import (
     Cascade,
@@ -32,7 +33,7 @@ from qcbench.reports import process_qc
 from qcbench.store import ABState, AssociationBlock, Event, flag_of, record_event
 from qcbench.store.needs import lacks_report
 from qcbench.workbench import Workbench
-from qcbench.workflow.problems import say
+from qcbench.workflow.problems import TOOL, say
 
 TO_MEASURE = (ABState.PROCESSED, ABState.MEASURED)
 # between two writings of the texts of ABs while a job runs
@@ -164,6 +165,6 @@ def _guarded(bench: Workbench, ab_name: str, work: Callable[[], bool]) -> bool:
         return work()
     except StoppedError:
         return False
-    except QcbenchError as err:
-        say(bench, "ab_problem", f"{ab_name}: {err}")
+    except Exception as err:  # noqa: BLE001 (also what nobody foresaw, which is logged with its traceback)
+        say(bench, "ab_problem", f"{ab_name}: {words_of(err, TOOL)}")
         return False

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from qcbench.core.errors import QcbenchError, TransitionError
-from qcbench.core.logs import get_logger
+from qcbench.core.errors import TransitionError
+from qcbench.core.logs import get_logger, words_of
 from qcbench.processing import Engine, load_engines, process_ab, remove_raw_of, resume_job, waits_for
 from qcbench.reports import process_qc
 from qcbench.store import ABState, AssociationBlock
@@ -38,9 +38,10 @@ def run_pool_job(
             if with_qc and _state(bench, name) in TO_MEASURE:
                 process_qc(bench, name)
             remove_raw_of(bench, name)
-        except QcbenchError as err:
-            get_logger().error(str(err), tool=TOOL, ab=name)
-            problems.append(f"{name}: {err}")
+        except Exception as err:  # noqa: BLE001 (also what nobody foresaw: the other ABs have their turn)
+            problem = words_of(err, TOOL)
+            get_logger().error(problem, tool=TOOL, ab=name)
+            problems.append(f"{name}: {problem}")
     return problems
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from qcbench.core.locks import identity_of
 from qcbench.processing import running
 from qcbench.processing.esorex import read_products, root_cause
 from qcbench.processing.running import Ended, Limits, describe_end, run_process
@@ -77,6 +80,17 @@ def test_children_that_left_the_group_do_not_live_on(tmp_path, after):
     ended, log = run(tmp_path, f"cd /; setsid sh -c 'echo $$; exec sleep 300' & sleep 1{after}", timeout_s=3)
     assert bool(after) == (reason(ended) == "the recipe was ended: it ran longer than 3 s")
     assert_gone(int(log))
+
+
+def test_what_ran_on_another_host_is_not_looked_for_among_the_processes_here(tmp_path):
+    """Its number may be that of anything here."""
+    with subprocess.Popen(["sleep", "300"], start_new_session=True) as other:
+        (tmp_path / running.RUNNING).write_text(f"elsewhere:{other.pid}:1.00")
+        running.end_abandoned(tmp_path)
+        assert other.poll() is None
+        (tmp_path / running.RUNNING).write_text(identity_of(other.pid))
+        running.end_abandoned(tmp_path)
+        assert other.wait() == -signal.SIGKILL
 
 
 @pytest.mark.skipif(
