@@ -114,7 +114,8 @@ def choose_engine(
             return engines[choice.engine], choice, "; ".join(passed_over)
         passed_over.append(f"not {choice.engine}: {problem}")
     raise RecipeError(
-        f"no engine can run {recipe}: {'; '.join(passed_over)}. qcbench doctor says what is missing"
+        f"no engine can run {recipe}: {'; '.join(passed_over)}. qcbench doctor says what is missing; "
+        f"once it is there: qcbench process-ab --again"
     )
 
 

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from qcbench.core.errors import RecipeError
@@ -17,8 +18,8 @@ from qcbench.core.files import make_folder, write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.running import describe_end, run_process
 
-# "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
-_TRAIL = re.compile(r"\[1/\d+\] '(?P<text>.*?)' \(\d+\) at ")
+# "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause, if it says more than its code
+_TRAIL = re.compile(r"\[(?P<number>\d+)/\d+\] '(?P<text>.*?)' \(\d+\) at ")
 _ERROR = re.compile(r"\[ ERROR \] \S+: (?P<text>.+)")
 MAX_REASON = 300
 _MOST_OF_LOG = 2**20
@@ -137,17 +138,35 @@ def _cause(code: int, log: Path) -> str:
 
 
 def root_cause(log: Path) -> str:
-    """Return the text of the first entry of a CPL error trail in a log, else its last error line, or last line."""
+    """Return what a log says of the cause of a failure: its error trail, else its errors, else its last line."""
     if not log.is_file():
         return ""
     with log.open("rb") as stream:
         # of a log that a recipe filled without end
         stream.seek(max(0, log.stat().st_size - _MOST_OF_LOG))
         text = stream.read(_MOST_OF_LOG).decode(errors="replace")
-    if found := _TRAIL.search(text):
-        return found["text"]
-    lines = _ERROR.findall(text) or text.split("\n")
-    return next((line.strip()[:MAX_REASON] for line in reversed(lines) if line.strip()), "")
+    if found := _trail(text):
+        return next((entry for entry in found if ": " in entry and "Propagating" not in entry), found[0])
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return (_first_of_last_errors(lines) or next(reversed(lines), ""))[:MAX_REASON]
+
+
+def _trail(text: str) -> list[str]:
+    """Return the entries of the first error trail of CPL in a log, the deepest first."""
+    entries: list[str] = []
+    for found in _TRAIL.finditer(text):
+        if entries and found["number"] == "1":
+            break
+        entries.append(found["text"])
+    return entries
+
+
+def _first_of_last_errors(lines: list[str]) -> str:
+    """Return the first of the error lines that stand together last: the others follow from it."""
+    errors = [found["text"] if (found := _ERROR.match(line)) else "" for line in lines]
+    while errors and not errors[-1]:
+        errors.pop()
+    return next(reversed(list(takewhile(bool, reversed(errors)))), "")
 
 
 def _text(value: str | int | float | bool) -> str:

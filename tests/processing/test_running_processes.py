@@ -172,6 +172,32 @@ def test_the_root_cause_is_the_first_entry_of_the_error_trail(tmp_path):
     assert root_cause(log) == "Data not found: Missing FITS card: EXPTIME"
 
 
+def test_an_entry_that_says_no_more_than_its_code_is_passed_over(tmp_path):
+    """As CPL does where a function was given what it can't take, and its caller knows what that was."""
+    log = tmp_path / "log"
+    log.write_text(
+        "[ ERROR ] r: [1/3] 'Illegal input' (14) at f:x.c:1\n"
+        "[ ERROR ] r: [2/3] 'Illegal input: Propagating error' (14) at g:x.c:2\n"
+        "[ ERROR ] r: [3/3] 'Illegal input: No RON for the difference of images 1 and 2' (14) at h:x.c:3\n"
+        "[ ERROR ] esorex: [1/1] 'Data not found: other' (10) at i:x.c:4\n"
+    )
+    assert root_cause(log) == "Illegal input: No RON for the difference of images 1 and 2"
+    log.write_text("[ ERROR ] r: [1/2] 'Illegal input' (14) at f:x.c:1\n")
+    assert root_cause(log) == "Illegal input"
+
+
+def test_of_errors_that_follow_each_other_at_the_end_the_first_is_the_cause(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        "[ ERROR ] r: one that was mended\n"
+        "[ INFO  ] r: goes on\n"
+        "[ ERROR ] esorex: Could not open the input file 'none.fits'\n"
+        "[ ERROR ] esorex: Problem occurred loading frameset\n"
+        "If you want to ignore errors of missing files in the sof, say so\n"
+    )
+    assert root_cause(log) == "Could not open the input file 'none.fits'"
+
+
 def test_a_log_without_a_trail_gives_its_last_error_line(tmp_path):
     log = tmp_path / "log"
     log.write_text("[ INFO  ] vmbias: begin\n[ ERROR ] vmbias: Could not get instrument setting\n")
