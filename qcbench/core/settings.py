@@ -96,6 +96,7 @@ class HTCondorSection(_Section):
 
     poll_s: float = Field(default=2.0, gt=0)
     patience_s: float = Field(default=120.0, ge=0, description="how long the pool may be silent")
+    idle_s: float = Field(default=900.0, gt=0, description="how long no job may run before that is said")
     retries: int = Field(default=2, ge=0, description="of a job that ends by a fault of its machine")
     bundle_s: float = Field(default=30.0, ge=0, description="how long a job of short ABs is to run")
     submit: str = Field(default="", description="more lines for the description of each job")

@@ -33,7 +33,7 @@ from qcbench.processing.claims import recover_interrupted
 from qcbench.processing.jobs import queued_cascade
 from qcbench.processing.pool import Pool, PoolJob, last_line, write_dag
 from qcbench.processing.process_ab import ProcessResult
-from qcbench.store import ABState, AssociationBlock, record_event
+from qcbench.store import ABState, AssociationBlock, record_event, record_lasting
 from qcbench.workbench import Workbench
 
 TOOL = "htcondor"
@@ -121,8 +121,9 @@ def run_on_pool(
             _finish(own, pool, earlier, advance, between)
         tasks = queued_cascade(bench, instrument, date, mode)
         asked |= {name: sorted(task.parents) for name, task in tasks.items()}
-        if runnable := _runnable(tasks):
-            submitted = _write(own, runnable, pool.cores())
+        capacity = pool.capacity()
+        if runnable := _runnable(_fitting(own, tasks, capacity.memory_mb)):
+            submitted = _write(own, runnable, capacity.cores)
             number = pool.submit(submitted.folder, submitted.token)
             n_jobs = len(set(submitted.jobs.values()))
             own.say(f"{len(runnable)} ABs, in {n_jobs} jobs and those of QC, are job {number} of HTCondor")
@@ -159,6 +160,22 @@ def _runnable(tasks: Mapping[str, Task]) -> dict[str, Task]:
     }:
         found |= new
     return found
+
+
+def _fitting(own: _Date, tasks: Mapping[str, Task], memory_mb: float) -> dict[str, Task]:
+    """Return the tasks that some host has the memory for; of the others say that none has."""
+    wanted = _memory(own)
+    too_large = [name for name in tasks if wanted[name] > memory_mb]
+    if too_large:
+        with own.bench.store.write() as session:
+            for ab in session.scalars(select(AssociationBlock).where(AssociationBlock.name.in_(too_large))):
+                text = (
+                    f"{ab.name} stays in the queue: {ab.recipe} may take {wanted[ab.name]:.0f} MiB of memory, "
+                    f"and the largest host of the pool has {memory_mb:.0f}. Lower memory_mb of the recipe in the "
+                    f"pack if it takes less, or add a host"
+                )
+                record_lasting(session, TOOL, "ab_problem", text, ab=ab)
+    return {name: task for name, task in tasks.items() if name not in too_large}
 
 
 def _write(own: _Date, tasks: Mapping[str, Task], cores: int) -> _Submitted:
@@ -239,8 +256,14 @@ def _finish(
             advance(name)
         between()
 
+    def stands_still(number: int) -> None:
+        own.say(
+            f"none of the jobs of job {number} of HTCondor has run for {own.bench.settings.htcondor.idle_s:.0f} s: "
+            f"condor_q -better-analyze -dag {number} says what they wait for"
+        )
+
     try:
-        pool.watch(submitted.token, tick)
+        pool.watch(submitted.token, tick, stands_still)
     except KeyboardInterrupt:
         # nobody is there to see a progress bar
         own.say("this call ends, but its job stays with HTCondor (condor_q); the next call waits for it")

@@ -12,7 +12,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +26,9 @@ from qcbench.core.settings import HTCondorSection
 DAG_FILE = "cascade.dag"
 # what a job gets of the environment of its submitter, beside the settings of the workbench
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
-_HELD = 5
+_IDLE, _HELD = 1, 5
+# between two questions whether a job stands still
+_ASK_S = 30.0
 # of a line that is repeated in an event
 _LONGEST = 300
 # the time before each line of DAGMan's log
@@ -131,6 +135,45 @@ def _quoted(words: Iterator[str] | Sequence[str]) -> str:
     return " ".join("'" + _plain(word).replace("'", "''") + "'" for word in words)
 
 
+@dataclass(frozen=True)
+class Capacity:
+    """What a pool hands out.
+
+    Attributes
+    ----------
+    cores : int
+        At least 1, also where no host has told it yet.
+    memory_mb : float
+        Memory (MiB) of the largest host; infinite where none has told it yet.
+    """
+
+    cores: int
+    memory_mb: float
+
+
+class _Patience:
+    """Asks now and then whether a job stands still, and says when it has for too long."""
+
+    def __init__(self, limit_s: float):
+        self._limit_s = limit_s
+        self._since = self._asked = time.monotonic()
+        self._is_said = False
+
+    def is_due(self) -> bool:
+        """Tell whether it is time to ask."""
+        return time.monotonic() - self._asked > min(_ASK_S, self._limit_s)
+
+    def ends(self, *, is_idle: bool) -> bool:
+        """Take an answer; tell whether it has stood still for too long, once until it goes on."""
+        self._asked = time.monotonic()
+        if not is_idle:
+            self._since, self._is_said = self._asked, False
+        if self._is_said or self._asked - self._since <= self._limit_s:
+            return False
+        self._is_said = True
+        return True
+
+
 class Pool:
     """The pool that CONDOR_CONFIG, or the configuration of this host, names.
 
@@ -179,19 +222,25 @@ class Pool:
             )
         return dict(found[0]) if found else None
 
-    def cores(self) -> int:
-        """Return how many cores the hosts of the pool hand out; 1 where none has told it yet.
+    def capacity(self) -> Capacity:
+        """Return what the hosts of the pool hand out.
 
         Raises
         ------
         PoolError
             The pool does not answer.
         """
+        wanted = ["Cpus", "TotalSlotCpus", "Memory", "TotalSlotMemory"]
         with self._errors("does not answer"):
             slots = self._bindings.Collector().query(
-                self._bindings.AdType.Startd, 'SlotType =!= "Dynamic"', ["Cpus", "TotalSlotCpus"]
+                self._bindings.AdType.Startd, 'SlotType =!= "Dynamic"', wanted
             )
-        return max(1, sum(int(slot.get("TotalSlotCpus") or slot.get("Cpus") or 0) for slot in slots))
+        return Capacity(
+            cores=max(1, sum(int(slot.get("TotalSlotCpus") or slot.get("Cpus") or 0) for slot in slots)),
+            memory_mb=max(
+                (float(slot.get("TotalSlotMemory") or slot.get("Memory") or 0) for slot in slots), default=inf
+            ),
+        )
 
     def answer(self) -> str:
         """Say what the pool answers: it takes jobs, and hands out cores.
@@ -202,11 +251,31 @@ class Pool:
             It does not answer.
         """
         self.find("none")
-        number = self.cores()
+        number = self.capacity().cores
         return f"it answers, with {number} core{'s' if number != 1 else ''}"
 
-    def watch(self, token: str, tick: Callable[[], object]) -> None:
+    def is_idle(self, number: int) -> bool:
+        """Tell whether jobs of a DAG wait and none of them runs.
+
+        Raises
+        ------
+        PoolError
+            The pool does not answer.
+        """
+        with self._errors("does not answer"):
+            jobs = self._bindings.Schedd().query(f"DAGManJobId == {number}", ["JobStatus"])
+        return bool(jobs) and all(job.get("JobStatus") == _IDLE for job in jobs)
+
+    def watch(
+        self,
+        token: str,
+        tick: Callable[[], object],
+        stands_still: Callable[[int], object] = lambda number: None,
+    ) -> None:
         """Return when a DAG has left the queue; call `tick` now and then.
+
+        `stands_still` is called, with the number of the DAG, when none of its jobs has run for longer than the
+        settings allow: once, until one runs again.
 
         Raises
         ------
@@ -215,6 +284,7 @@ class Pool:
             DAG itself.
         """
         status = self.find(token)
+        patience = _Patience(self._settings.idle_s)
         while status is not None:
             if status.get("JobStatus") == _HELD:
                 self._remove(token)
@@ -223,6 +293,10 @@ class Pool:
                     "Mend that, then call again"
                 )
             tick()
+            if patience.is_due():
+                with suppress(PoolError):  # of a pool that does not answer the next line knows
+                    if patience.ends(is_idle=self.is_idle(int(status["ClusterId"]))):
+                        stands_still(int(status["ClusterId"]))
             time.sleep(self._settings.poll_s)
             status = self._find_patiently(token)
 

@@ -234,3 +234,33 @@ def test_jobs_that_can_not_run_are_tried_once_and_the_reason_is_said(tmp_path, p
     assert list((bench.tree.jobs / "htcondor" / "lost").glob("hawki_CALIB_2026-11-16/*.dagman.out"))
     assert set(states(bench).values()) == {"queued"}
     assert {ab.attempts for ab in blocks(bench).values()} == {0}
+
+
+def test_an_ab_that_no_host_has_the_memory_for_stays_in_the_queue(tmp_path, pool):
+    bench = workbench(tmp_path / "wb")
+    code, said = run(bench, pool, "auto-daily", **ON_POOL, QCBENCH_PROCESSING_MEMORY_MB="1e9")
+    assert (code, submitted(bench)) == (0, []), said
+    assert set(states(bench).values()) == {"queued"}
+    problems = messages(bench, "ab_problem")
+    assert len(problems) == sum("DARK" in ab.raw_type for ab in blocks(bench).values()), (
+        "once for each, in all passes"
+    )
+    assert all("may take 1000000000 MiB of memory" in text for text in problems), problems
+
+
+def test_jobs_that_wait_and_never_run_are_said_and_can_be_removed(tmp_path, pool):
+    bench = workbench(tmp_path / "wb")
+    never = {"QCBENCH_HTCONDOR_SUBMIT": "requirements = (1 == 2)", "QCBENCH_HTCONDOR_IDLE_S": "3"}
+    running = started(bench, pool, "auto-daily", **ON_POOL, **never)
+    until = time.monotonic() + 240
+    while not (still := [text for text in messages(bench, "pool_job") if "-better-analyze" in text]):
+        assert time.monotonic() < until, messages(bench, "pool_job")
+        time.sleep(0.5)
+    [number] = re.findall(r"-dag (\d+)", still[0])
+    environment = os.environ | {"CONDOR_CONFIG": str(pool / "condor_config")}
+    remove = next(pool.rglob("condor_rm"))
+    subprocess.run([MINICONDOR, "as-user", remove, number], check=True, env=environment)
+    said, _ = running.communicate(timeout=300)
+    assert running.returncode == 20, said
+    assert len([text for text in messages(bench, "pool_job") if "-better-analyze" in text]) == 1
+    assert set(states(bench).values()) == {"queued"}
