@@ -28,7 +28,8 @@ from benchmarks import cascade
 from qcbench.core.logs import set_up_logging
 from qcbench.core.settings import HTCondorSection
 from qcbench.processing import run_on_pool
-from qcbench.processing.pool import DAG_FILE, DAGMAN, Pool, PoolJob, write_dag
+from qcbench.processing.dag import DAG_FILE, DAGMAN, PoolJob, write_dag
+from qcbench.processing.pool import Pool
 from qcbench.store import AssociationBlock
 from qcbench.workbench import Workbench, open_workbench
 

@@ -30,8 +30,9 @@ from qcbench.core.progress import Advance, silent
 from qcbench.processing.bundles import Bundle, bundled
 from qcbench.processing.cascade import Cascade, Task
 from qcbench.processing.claims import recover_interrupted
+from qcbench.processing.dag import PoolJob, write_dag
 from qcbench.processing.jobs import queued_cascade
-from qcbench.processing.pool import Pool, PoolJob, last_line, write_dag
+from qcbench.processing.pool import Pool, last_line
 from qcbench.processing.process_ab import ProcessResult
 from qcbench.store import ABState, AssociationBlock, record_event, record_lasting
 from qcbench.workbench import Workbench

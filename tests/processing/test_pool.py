@@ -11,7 +11,8 @@ import pytest
 
 from qcbench.core.errors import SettingsError
 from qcbench.core.settings import HTCondorSection
-from qcbench.processing.pool import PoolJob, last_line, write_dag
+from qcbench.processing.dag import PoolJob, write_dag
+from qcbench.processing.pool import last_line
 
 SETTINGS = HTCondorSection(retries=2, submit='accounting_group = qc\n+Project = "night"')
 JOBS = [
