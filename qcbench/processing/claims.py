@@ -14,6 +14,7 @@ from qcbench.core.files import make_folder
 from qcbench.core.locks import is_alive, is_elsewhere, process_identity
 from qcbench.instruments import Scalar
 from qcbench.processing.inputs import TOOL
+from qcbench.processing.room import Room
 from qcbench.processing.running import end_abandoned
 from qcbench.store import ABInput, ABState, AssociationBlock, Frame, Product, advance, record_event
 from qcbench.store.models import NO_RECIPE
@@ -139,6 +140,8 @@ def recover_interrupted(bench: Workbench, lost: Collection[str] = ()) -> list[st
                 ab.claim = None
                 ab.attempts -= 1
                 names.append(ab.name)
+    if lost:
+        Room(bench).forget(lost)
     _clear_work(bench)
     return names
 

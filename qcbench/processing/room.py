@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,13 +19,15 @@ from pathlib import Path
 from qcbench.archive.fetching import arrived
 from qcbench.core.errors import StoppedError, WaitingError
 from qcbench.core.files import write_text
-from qcbench.core.locks import is_alive, process_identity, waiting
+from qcbench.core.locks import is_alive, is_elsewhere, process_identity, waiting
 from qcbench.processing.pixels import RawFile, raw_files
 from qcbench.store.needs import recipe_frames
 from qcbench.workbench import Workbench
 
 MIB = 2**20
 POLL_S = 0.5
+# longer than any recipe may take
+_LONGEST_S = 86400.0
 _LOCK = "disk-room"
 
 
@@ -40,12 +43,20 @@ class Reservation:
         Identity of the process that holds it.
     is_running : bool
         The AB runs, or is about to; else its frames are fetched ahead of its turn.
+    since : float
+        When it was made (s since 1970).
     """
 
     ab: str
     raw: Mapping[str, int]
     by: str
     is_running: bool
+    since: float
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its process lives; of one on another host nobody knows, but no recipe takes a day."""
+        return is_alive(self.by) and not (is_elsewhere(self.by) and time.time() - self.since > _LONGEST_S)
 
     @property
     def raw_bytes(self) -> int:
@@ -78,7 +89,8 @@ class Room:
         if files is None:
             with self._bench.store.read() as session:
                 files = raw_files(self._bench, recipe_frames(session, [ab])[ab])
-        return Reservation(ab, {str(file.path): file.size for file in files}, self._identity, True)
+        raw = {str(file.path): file.size for file in files}
+        return Reservation(ab, raw, self._identity, is_running=True, since=time.time())
 
     def take(self, wanted: Reservation, *, spare: int = 0) -> bool:
         """Reserve room for an AB if there is, and `spare` bytes beside it; tell whether it has room now."""
@@ -108,6 +120,14 @@ class Room:
             with self._open() as held:
                 for key in [key for key, one in held.items() if one.by == self._identity]:
                     del held[key]
+
+    def forget(self, abs_lost: Collection[str]) -> None:
+        """End the reservations of processes on other hosts for ABs that are known to be lost with them."""
+        if self.is_limited:
+            with self._open() as held:
+                for key, one in list(held.items()):
+                    if one.ab in abs_lost and is_elsewhere(one.by):
+                        del held[key]
 
     @contextmanager
     def held_for(self, ab: str, stop: threading.Event) -> Iterator[None]:
@@ -183,7 +203,7 @@ class Room:
     def _read(self) -> dict[str, Reservation]:
         try:
             found = [Reservation(**one) for one in json.loads(self._ledger.read_text(encoding="utf-8"))]
-            return {f"{one.by} {one.ab}": one for one in found if is_alive(one.by)}
+            return {f"{one.by} {one.ab}": one for one in found if one.is_held}
         except (OSError, ValueError, TypeError):
             # it is whole or not there, unless somebody edited it; what runs is then seen by what it has on disk
             return {}

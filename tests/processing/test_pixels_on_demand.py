@@ -6,6 +6,7 @@ import datetime as dt
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from qcbench.core.errors import ArchiveError, WaitingError
 from qcbench.core.files import move_file, sha256, write_bytes
 from qcbench.core.locks import identity_of
-from qcbench.processing import keep_window, process_ab, remove_raw_of, tidy_raw
+from qcbench.processing import keep_window, process_ab, recover_interrupted, remove_raw_of, tidy_raw
 from qcbench.processing.room import Room
 from qcbench.store import ABInput, ABState, AssociationBlock, Event, Product
 from qcbench.store.needs import frames_of
@@ -183,6 +184,23 @@ def test_what_is_fetched_ahead_leaves_room_for_the_largest(tmp_path):
     assert room.take_ahead("other.ab", files, spare=need)
     assert not room.take(room.needs(dark), spare=2 * need)
     assert room.take(room.needs(dark), spare=need)
+
+
+def test_the_room_of_a_host_that_is_gone_is_given_back_with_its_ab_and_else_after_a_day(tmp_path):
+    whole = prepared(tmp_path)
+    dark, flat = ab_of(whole, "DARK", "DIT10 NDIT1").name, ab_of(whole, "FLAT_TWILIGHT").name
+    bench = with_budget(whole, 1.1 * max(sizes(whole, dark), sizes(whole, flat)))
+    room, gone = Room(bench), Room(bench)
+    gone._identity = "gone:1:1.00"
+    assert gone.take(gone.needs(flat))
+    recover_interrupted(bench, lost=(dark,))
+    assert not room.take(room.needs(dark)), "nobody knows whether it still works"
+    recover_interrupted(bench, lost=(flat,))
+    assert room.take(room.needs(dark))
+    room.give_back(dark)
+
+    assert gone.take(replace(gone.needs(flat), since=time.time() - 90_000))
+    assert room.take(room.needs(dark))
 
 
 def test_the_room_of_a_killed_process_is_free(tmp_path):
