@@ -21,7 +21,6 @@ SqlName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Scalar = str | int | float | bool
 # What every QC1 table has got by itself.
 FIXED_COLUMNS = ("ab_name", "product", "detector", "dfo_date", "mjd_obs")
-_OF_HEALTH = frozenset({"HC", "KPI"})
 
 
 class _Model(EmptyLists):
@@ -293,9 +292,9 @@ class InstrumentPack:
         return {name: spec for name, spec in self.tables.items() if raw_type in spec.raw_types}
 
     def is_health_check(self, raw_type: str) -> bool:
-        """Tell whether QC parameters of a raw type show the health or performance of the instrument (HC, KPI)."""
+        """Tell whether QC parameters of a raw type show the health of the instrument (kind HC)."""
         tables = self.tables_of(raw_type).values()
-        return any(column.kind in _OF_HEALTH for table in tables for column in table.columns)
+        return any(column.kind == "HC" for table in tables for column in table.columns)
 
     def setup_text(self, raw_type: str, keys: Mapping[str, object]) -> str:
         """Return the setup of a raw type as people read it, such as ``DIT10 NDIT1``."""

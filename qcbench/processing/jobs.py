@@ -76,7 +76,7 @@ def queued_cascade(bench: Workbench, instrument: str, date: dt.date, mode: Mode 
         ab.name: Task(
             ab.name,
             _parents(ab),
-            priority=int(pack.is_health_check(ab.raw_type)),
+            priority=int(mode == "CALIB" and pack.is_health_check(ab.raw_type)),
             seconds=seconds.get((ab.recipe, ab.setup), _SECONDS),
         )
         for ab in queued

@@ -196,7 +196,7 @@ def _on_connect(foreign_keys: str, connection: Any, _record: Any) -> None:
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         f"page_size = {PAGE_BYTES}",
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        "synchronous = FULL",
         f"foreign_keys = {foreign_keys}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
