@@ -80,8 +80,8 @@ def fetch_missing(
 def fetch_raw(archive: Archive, uri: str, target: Path, stop: threading.Event | None = None) -> None:
     """Put a raw file at `target`.
 
-    Nobody else may fetch it meanwhile. One that was continued has to agree with its own sums, else it is fetched
-    anew; whether a frame may be used at all is for QC0 to say.
+    Nobody else may fetch it meanwhile. One that does not agree with its own sums is fetched anew, until it comes a
+    second time as it is: whether a frame that the archive has so may be used is for QC0 to say.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def fetch_raw(archive: Archive, uri: str, target: Path, stop: threading.Event | 
         It can't be written.
     """
     if not archive.link_raw(uri, target):
-        _transfer(partial(archive.raw_file, uri), archive.open_raw, target, _joined_wrongly, stop)
+        _transfer(partial(archive.raw_file, uri), archive.open_raw, target, _Sums(), stop)
 
 
 def fetch_product(archive: Archive, dp_id: str, target: Path, digest: str) -> None:
@@ -233,11 +233,19 @@ def _read(file: RemoteFile, stream: BinaryIO) -> bytes:
         raise ArchiveError(f"{file.uri}: can't be read: {err}. Have it restored, then call again") from err
 
 
-def _joined_wrongly(path: Path, was_continued: bool) -> str | None:
-    """Say what is wrong with a file whose pieces came at different times."""
-    if not was_continued:
-        return None
-    try:
-        return "; ".join(check_frame(path, ()).problems) or None
-    except FrameError as err:
-        return err.problem
+class _Sums:
+    """Holds a frame against its own sums (CHECKSUM, DATASUM), where it has any."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, path: Path, was_continued: bool) -> str | None:
+        """Say what is wrong, unless the archive has just given the same in one piece."""
+        try:
+            problem = "; ".join(check_frame(path, ()).problems)
+        except FrameError as err:
+            problem = err.problem
+        if not problem:
+            return None
+        before, self._last = self._last, sha256(path)
+        return None if self._last == before and not was_continued else problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -130,12 +131,31 @@ def test_a_file_that_was_damaged_on_its_way_is_fetched_anew(archive, source, tar
     assert target.read_bytes() == source.read_bytes()
 
 
+class Spoiling(Watched):
+    """An archive behind a line that spoils what it gives for the first time."""
+
+    @contextmanager
+    def open_raw(self, file: RemoteFile, start: int = 0) -> Iterator[BinaryIO]:
+        content = (self.raw / URI).read_bytes()
+        spoilt = content[:CHUNK] + b"spoilt" + content[CHUNK + 6 :]
+        stream = io.BytesIO(content if self.n_bytes else spoilt)
+        stream.seek(start)
+        yield Counting(self, stream)
+
+
+def test_a_file_that_came_in_one_piece_but_wrong_is_fetched_anew(source, target, tmp_path):
+    archive = Spoiling(tmp_path / "archive")
+    fetch_raw(archive, URI, target)
+    assert archive.n_bytes == 2 * source.stat().st_size
+    assert target.read_bytes() == source.read_bytes()
+
+
 def test_what_came_of_an_earlier_version_of_a_file_is_not_continued(archive, source, target):
     kill_a_fetch(archive, target)
     content = source.read_bytes()
     source.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     fetch_raw(archive, URI, target)
-    assert archive.n_bytes == len(content)
+    assert archive.n_bytes == 2 * len(content), "its sums are wrong now, in the archive too"
     assert target.read_bytes() == source.read_bytes() != content
     assert names(target.parent) == ["a.fits"]
 
