@@ -1,12 +1,14 @@
 """The engine that runs the pipelines of ESO through EsoRex.
 
-Each call has its own working directory, since recipes write there before EsoRex moves the products away.
+Each call has its own working directory, since recipes write there before EsoRex moves the products away, and its own
+home: what EsoRex finds in the home of whoever calls, and in variables, would change parameters of recipes unseen.
 The exit code of EsoRex is the recipe's CPL error code; the error trail is in its output.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from functools import cache
@@ -85,11 +87,24 @@ class EsorexEngine:
             "input.sof",
         ]
         ended = run_process(
-            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
+            command,
+            cwd=job.work_dir,
+            log=job.log,
+            limits=job.limits,
+            env={**environment(job.work_dir), "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, _cause(ended.code, job.log))
         products = () if reason else read_products(job.work_dir / "products.json", job.output_dir)
         return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment for a call of EsoRex: this one without what is set for EsoRex, and with another home.
+
+    An option can't do that: with ``--recipe-config`` EsoRex reads the file of the home as well.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ESOREX_")}
+    return {**kept, "HOME": str(home)}
 
 
 def _linked(job: RecipeJob, path: Path) -> str:

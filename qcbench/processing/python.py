@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import qcbench
@@ -40,7 +41,11 @@ class PythonEngine:
         file = write_text(job.work_dir / "job.json", json.dumps(described, indent=1))
         command = [sys.executable, "-m", RUNNER, "run", str(file)]
         ended = run_process(
-            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
+            command,
+            cwd=job.work_dir,
+            log=job.log,
+            limits=job.limits,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, root_cause(job.log))
         products = () if reason else read_products(job.output_dir / "products.json", job.output_dir)
