@@ -17,7 +17,7 @@ from pathlib import Path
 from qcbench.core.errors import RecipeError
 from qcbench.core.files import make_folder, write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.processing.running import describe_end, run_process
+from qcbench.processing.running import Ended, describe_end, run_process
 
 # "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause
 _TRAIL = re.compile(r"\[1/\d+\] '(?P<text>.*?)' \(\d+\) at ")
@@ -94,8 +94,7 @@ class EsorexEngine:
             env={**environment(job.work_dir), "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, _cause(ended.code, job.log))
-        products = () if reason else read_products(job.work_dir / "products.json", job.output_dir)
-        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
+        return result_of(ended, reason, job.work_dir / "products.json", job.output_dir)
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -127,6 +126,17 @@ def plugin_folders() -> list[Path]:
         for pattern in _PLUGIN_PARENTS
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
     ]
+
+
+def result_of(ended: Ended, reason: str | None, listed: Path, folder: Path) -> RecipeResult:
+    """Return what came of a call; a list of products that can't be read is a failure."""
+    products: tuple[tuple[Path, str], ...] = ()
+    if reason is None:
+        try:
+            products = read_products(listed, folder)
+        except RecipeError as err:
+            reason = str(err)
+    return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
 
 
 def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:

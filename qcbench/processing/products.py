@@ -29,7 +29,7 @@ def positions(bench: Workbench, ab: AssociationBlock, result: RecipeResult) -> d
 
 @dataclass(frozen=True)
 class ProductFacts:
-    """What the database is told of a product in the certification area."""
+    """What the database is told of a product; `path` is where it is."""
 
     position: int
     category: str
@@ -39,8 +39,8 @@ class ProductFacts:
     keys: dict[str, Value]
 
 
-def keep(ab: AssociationBlock, position: int, category: str, path: Path) -> ProductFacts:
-    """Read a product that was put into the certification area.
+def examine(ab: AssociationBlock, position: int, category: str, path: Path) -> ProductFacts:
+    """Read a product that a recipe wrote.
 
     Raises
     ------

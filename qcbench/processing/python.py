@@ -9,7 +9,7 @@ import sys
 import qcbench
 from qcbench.core.files import write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.processing.esorex import read_products, root_cause
+from qcbench.processing.esorex import result_of, root_cause
 from qcbench.processing.running import describe_end, run_process
 
 RUNNER = "qcbench.recipes"
@@ -48,5 +48,4 @@ class PythonEngine:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, root_cause(job.log))
-        products = () if reason else read_products(job.output_dir / "products.json", job.output_dir)
-        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
+        return result_of(ended, reason, job.output_dir / "products.json", job.output_dir)

@@ -33,6 +33,15 @@ def job(folder: Path, frames: list[Path]) -> RecipeJob:
     )
 
 
+def stand_in(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a script of the shell into the place of EsoRex."""
+    esorex = folder / "esorex"
+    folder.mkdir()
+    esorex.write_text(f"#!/bin/sh\n{script}\n")
+    esorex.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator who has settings for EsoRex, in files and in variables."""
@@ -48,11 +57,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("settings")
 def test_a_recipe_meets_no_settings_of_the_operator(tmp_path, monkeypatch):
-    esorex = tmp_path / "bin" / "esorex"
-    esorex.parent.mkdir()
-    esorex.write_text("#!/bin/sh\nenv\n")
-    esorex.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{esorex.parent}:{os.environ['PATH']}")
+    stand_in(tmp_path / "bin", "env", monkeypatch)
     called = job(tmp_path, [])
     EsorexEngine().run(called)
     met = called.log.read_text().splitlines()
@@ -84,3 +89,10 @@ def test_what_a_recipe_says_of_itself_is_asked_without_a_trace(tmp_path, monkeyp
     asked = recipe_help.__wrapped__(RECIPE)
     assert {"thresh", "ncells"} <= asked.parameters
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_list_of_products_that_can_not_be_read_is_a_failure_of_the_call(tmp_path, monkeypatch):
+    stand_in(tmp_path / "bin", "echo '{{' > products.json", monkeypatch)
+    result = EsorexEngine().run(job(tmp_path, []))
+    assert (result.exit_code, result.products) == (0, ())
+    assert "its list of products can't be read" in result.reason
