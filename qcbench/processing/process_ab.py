@@ -40,7 +40,14 @@ from qcbench.processing.engines import (
     load_engines,
 )
 from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
-from qcbench.processing.products import examine, positions, tell
+from qcbench.processing.products import (
+    examine,
+    forget_others,
+    positions,
+    predicted,
+    remove_others,
+    tell,
+)
 from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits
 from qcbench.processing.runs import Call, keep_run
@@ -221,9 +228,10 @@ def _run(attempt: _Attempt, engine: Engine, call: Call, passed_over: str) -> Pro
         attempt.log = _keep_log(attempt.bench, attempt.ab, call.job)
     if attempt.log is None:
         raise RecipeError("the recipe removed the folder in which it worked")
-    if reason := result.reason or _incomplete(attempt.ab, result):
-        raise RecipeError(reason)
-    return _succeeded(attempt, call, result, passed_over)
+    if result.reason:
+        raise RecipeError(result.reason)
+    found = _found(attempt, result)
+    return _succeeded(attempt, call, result, found, passed_over)
 
 
 def _keep_log(bench: Workbench, ab: AssociationBlock, job: RecipeJob) -> Path | None:
@@ -243,35 +251,42 @@ def _limits(bench: Workbench, recipe: RecipeConfig, stop: threading.Event) -> Li
     )
 
 
-def _incomplete(ab: AssociationBlock, result: RecipeResult) -> str | None:
-    """Say which products a recipe that ended well has not written."""
-    made = {category for path, category in result.products if path.is_file()}
-    missing = [product.pro_catg for product in ab.products if product.pro_catg not in made]
-    return f"the recipe ended well but wrote no {', '.join(missing)}" if missing else None
+def _found(attempt: _Attempt, result: RecipeResult) -> dict[int, tuple[Path, str]]:
+    """Return the products of a recipe that ended well, by position: all that the rules predict have to be there."""
+    pack = attempt.bench.pack(attempt.ab.instrument)
+    found = positions(pack, attempt.ab, result)
+    missing = [product.pro_catg for product in predicted(pack, attempt.ab) if product.position not in found]
+    if missing:
+        raise RecipeError(f"the recipe ended well but wrote no {', '.join(missing)}")
+    return found
 
 
-def _succeeded(attempt: _Attempt, call: Call, result: RecipeResult, passed_over: str) -> ProcessResult:
-    """Put the products into the certification area, then tell the database, in one transaction.
+def _succeeded(
+    attempt: _Attempt,
+    call: Call,
+    result: RecipeResult,
+    found: Mapping[int, tuple[Path, str]],
+    passed_over: str,
+) -> ProcessResult:
+    """Put the products into the certification area, in the place of earlier ones, then tell the database.
 
     All are read before one is moved: a broken one leaves what an earlier attempt made as it is.
     """
     bench, ab = attempt.bench, attempt.ab
-    area = bench.data(ab.instrument).product(ab.raw_type, ab.dfo_date)
-    read = [
-        examine(ab, position, category, path)
-        for position, (path, category) in sorted(positions(bench, ab, result).items())
-    ]
+    read = [examine(ab, position, category, path) for position, (path, category) in sorted(found.items())]
+    area = make_folder(bench.data(ab.instrument).product(ab.raw_type, ab.dfo_date))
     kept = [
         replace(facts, path=move_file(facts.path, area / f"{ab.prod_root}_{facts.position:04d}.fits"))
         for facts in read
     ]
+    remove_others(area, ab.prod_root, {facts.path for facts in kept})
     with bench.store.write() as session:
         ab = session.get_one(AssociationBlock, ab.id)
+        forget_others(session, ab, found.keys())
         for facts in kept:
             tell(ab, facts)
         session.flush()  # a product that the rules did not predict has no number before
-        made = {facts.position for facts in kept}
-        products = [product for product in ab.products if product.position in made]
+        products = [product for product in ab.products if product.position in found]
         keep_run(session, ab.id, call, result, None, products)
         _end(ab, call.engine, result.seconds, attempt.log)
         text = f"{len(kept)} products by {call.engine} in {result.seconds:.1f} s"
