@@ -157,17 +157,10 @@ def process_ab(
 
 
 def _make(attempt: _Attempt) -> ProcessResult:
-    """Process an AB that is claimed: its own failures fail it, those of the machine put it back to the queue."""
+    """Process an AB that is claimed: what is the machine's fault, or an interruption, puts it back to the queue."""
     bench, ab = attempt.bench, attempt.ab
     try:
-        return _process(attempt)
-    except ArchiveError as err:
-        if away := bench.archive.problem():
-            release(bench, ab.name, f"the archive can't be used: {away}")
-            raise
-        return _failed(attempt, str(err))
-    except (FrameError, RecipeError) as err:
-        return _failed(attempt, str(err))
+        return _tried(attempt)
     except QcbenchError as err:
         release(bench, ab.name, str(err))
         raise
@@ -178,6 +171,21 @@ def _make(attempt: _Attempt) -> ProcessResult:
         problem = write_error(Path(str(err.filename or attempt.work)), err)
         release(bench, ab.name, str(problem))
         raise problem from err
+
+
+def _tried(attempt: _Attempt) -> ProcessResult:
+    """Process an AB that is claimed: its own failures fail it."""
+    try:
+        return _process(attempt)
+    except ArchiveError as err:
+        if away := attempt.bench.archive.problem():
+            release(attempt.bench, attempt.ab.name, f"the archive can't be used: {away}")
+            raise
+        return _failed(attempt, str(err))
+    except (FrameError, RecipeError) as err:
+        return _failed(attempt, str(err))
+    except (QcbenchError, OSError):
+        raise
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
         get_logger().error("unexpected error", tool=TOOL, exc_info=True)
         return _failed(attempt, f"an unexpected error: {type(err).__name__}: {err}")

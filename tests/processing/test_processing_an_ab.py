@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -284,6 +285,19 @@ def test_an_error_of_an_engine_fails_one_ab_and_is_said_with_the_log_and_the_run
     assert (failed.state, failed.engine) == ("failed", "python")
     assert Path(failed.log_path).read_text() == "log of the recipe\n"
     assert [run.reason for run in runs_of(bench, dark.name)] == [reason]
+
+
+def test_an_interruption_while_a_failure_is_told_puts_the_ab_back_to_the_queue(tmp_path, monkeypatch):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("qcbench.processing.process_ab"), "keep_run", end)
+    with pytest.raises(KeyboardInterrupt):
+        process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    assert state_of(bench, dark.name) == "queued"
 
 
 def test_an_attempt_that_starts_no_recipe_shows_no_log_of_an_earlier_one(tmp_path):
