@@ -106,7 +106,7 @@ def remove_others(area: Path, prod_root: str, kept: Collection[Path]) -> None:
     """
     numbered = re.compile(re.escape(prod_root) + r"_\d{4,}\.fits")
     for path in area.iterdir():
-        if path not in kept and numbered.fullmatch(path.name):
+        if numbered.fullmatch(path.name) and path not in kept:
             try:
                 path.unlink(missing_ok=True)
             except OSError as err:
