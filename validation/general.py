@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from qcbench.core.files import atomic, move_file
 from qcbench.instruments import available_packs
-from qcbench.processing.esorex import plugin_folder
+from qcbench.processing.esorex import environment, plugin_folder
 from qcbench.simulate import star_catalogue
 
 NIGHT = dt.date(2026, 11, 16)
@@ -34,7 +34,7 @@ def naco_calibrations(folder: Path, _window: int | None = None) -> None:
         Path(work, "stars.txt").write_text(f"S294-D 5.63767 -43.15892 A0 {magnitudes}\n")
         Path(work, "stars.sof").write_text("stars.txt IMG_STD_ASCII\n")
         command = ["esorex", f"--recipe-dir={plugin_folder(recipe)}", "--log-dir=.", recipe, "stars.sof"]
-        subprocess.run(command, cwd=work, check=True, capture_output=True)
+        subprocess.run(command, cwd=work, env=environment(Path(work)), check=True, capture_output=True)
         move_file(Path(work, f"{recipe}.fits"), folder / "NACO_standard_stars.fits")
 
 

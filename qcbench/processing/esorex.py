@@ -1,12 +1,14 @@
 """The engine that runs the pipelines of ESO through EsoRex.
 
-Each call has its own working directory, since recipes write there before EsoRex moves the products away.
+Each call has its own working directory, since recipes write there before EsoRex moves the products away, and its own
+home: what EsoRex finds in the home of whoever calls, and in variables, would change parameters of recipes unseen.
 The exit code of EsoRex is the recipe's CPL error code; the error trail is in its output.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from functools import cache
@@ -16,7 +18,7 @@ from pathlib import Path
 from qcbench.core.errors import RecipeError
 from qcbench.core.files import make_folder, write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.processing.running import describe_end, run_process
+from qcbench.processing.running import Ended, describe_end, run_process
 
 # "[1/5] 'text' (10) at function:file.c:123": the first entry is the root cause, if it says more than its code
 _TRAIL = re.compile(r"\[(?P<number>\d+)/\d+\] '(?P<text>.*?)' \(\d+\) at ")
@@ -86,11 +88,23 @@ class EsorexEngine:
             "input.sof",
         ]
         ended = run_process(
-            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
+            command,
+            cwd=job.work_dir,
+            log=job.log,
+            limits=job.limits,
+            env={**environment(job.work_dir), "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, _cause(ended.code, job.log))
-        products = () if reason else read_products(job.work_dir / "products.json", job.output_dir)
-        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
+        return result_of(ended, reason, job.work_dir / "products.json", job.output_dir)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment for a call of EsoRex: this one without what is set for EsoRex, and with another home.
+
+    An option can't do that: with ``--recipe-config`` EsoRex reads the file of the home as well.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ESOREX_")}
+    return {**kept, "HOME": str(home)}
 
 
 def _linked(job: RecipeJob, path: Path) -> str:
@@ -113,6 +127,17 @@ def plugin_folders() -> list[Path]:
         for pattern in _PLUGIN_PARENTS
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
     ]
+
+
+def result_of(ended: Ended, reason: str | None, listed: Path, folder: Path) -> RecipeResult:
+    """Return what came of a call; a list of products that can't be read is a failure."""
+    products: tuple[tuple[Path, str], ...] = ()
+    if reason is None:
+        try:
+            products = read_products(listed, folder)
+        except RecipeError as err:
+            reason = str(err)
+    return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
 
 
 def read_products(listed: Path, folder: Path) -> tuple[tuple[Path, str], ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from qcbench.processing.esorex import plugin_folder, plugin_folders
+from qcbench.processing.esorex import environment, plugin_folder, plugin_folders
 
 _OPTION = re.compile(r"^  --(\S+)", re.M)
 _WORD = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z0-9_]")
@@ -48,15 +50,30 @@ def recipe_help(recipe: str) -> RecipeHelp | None:
     folder = plugin_folder(recipe)
     if folder is None or shutil.which("esorex") is None:
         return None
-    command = ["esorex", f"--recipe-dir={folder}", "--man-page", recipe]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
+        page = _manual_page(recipe, folder)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError):
         return None
-    before, _, after = answer.stdout.partition("\nOPTIONS\n")
+    before, _, after = page.partition("\nOPTIONS\n")
     description = before.partition("\nDESCRIPTION\n")[2]
     return RecipeHelp(
         parameters=frozenset(_OPTION.findall(after.partition("\nAUTHOR\n")[0])),
         words=frozenset(_WORD.findall(description)),
         names_tags=_PLACEHOLDER.search(description) is None,
     )
+
+
+def _manual_page(recipe: str, folder: Path) -> str:
+    command = ["esorex", f"--recipe-dir={folder}", "--man-page", recipe]
+    # EsoRex writes its log where it is called
+    with tempfile.TemporaryDirectory() as home:
+        answer = subprocess.run(
+            command,
+            cwd=home,
+            env=environment(Path(home)),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS,
+        )
+    return answer.stdout

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qcbench.core.dates import utc_now
@@ -40,7 +40,14 @@ from qcbench.processing.engines import (
     load_engines,
 )
 from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
-from qcbench.processing.products import keep, positions, tell
+from qcbench.processing.products import (
+    examine,
+    forget_others,
+    positions,
+    predicted,
+    remove_others,
+    tell,
+)
 from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits
 from qcbench.processing.runs import Call, keep_run
@@ -51,6 +58,9 @@ from qcbench.store import (
     advance,
 )
 from qcbench.workbench import Workbench
+
+# what CPL calls an unspecified error
+_UNSPECIFIED = 1
 
 
 @dataclass(frozen=True)
@@ -64,15 +74,21 @@ class ProcessResult:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Attempt:
-    """An AB that is claimed, and what works on it; `work` is a folder for this attempt alone."""
+    """An AB that is claimed, and what works on it; `work` is a folder for this attempt alone.
+
+    `call` is there once its recipe was started, `result` and `log` once that has ended and left them.
+    """
 
     bench: Workbench
     ab: AssociationBlock
     work: Path
     engines: Mapping[str, Engine]
     supply: Supply
+    call: Call | None = None
+    result: RecipeResult | None = None
+    log: Path | None = None
 
 
 def process_ab(
@@ -141,17 +157,10 @@ def process_ab(
 
 
 def _make(attempt: _Attempt) -> ProcessResult:
-    """Process an AB that is claimed: its own failures fail it, those of the machine put it back to the queue."""
+    """Process an AB that is claimed: what is the machine's fault, or an interruption, puts it back to the queue."""
     bench, ab = attempt.bench, attempt.ab
     try:
-        return _process(attempt)
-    except ArchiveError as err:
-        if away := bench.archive.problem():
-            release(bench, ab.name, f"the archive can't be used: {away}")
-            raise
-        return _failed(bench, ab, str(err))
-    except (FrameError, RecipeError) as err:
-        return _failed(bench, ab, str(err))
+        return _tried(attempt)
     except QcbenchError as err:
         release(bench, ab.name, str(err))
         raise
@@ -162,8 +171,23 @@ def _make(attempt: _Attempt) -> ProcessResult:
         problem = write_error(Path(str(err.filename or attempt.work)), err)
         release(bench, ab.name, str(problem))
         raise problem from err
+
+
+def _tried(attempt: _Attempt) -> ProcessResult:
+    """Process an AB that is claimed: its own failures fail it."""
+    try:
+        return _process(attempt)
+    except ArchiveError as err:
+        if away := attempt.bench.archive.problem():
+            release(attempt.bench, attempt.ab.name, f"the archive can't be used: {away}")
+            raise
+        return _failed(attempt, str(err))
+    except (FrameError, RecipeError) as err:
+        return _failed(attempt, str(err))
+    except (QcbenchError, OSError):
+        raise
     except Exception as err:  # noqa: BLE001 (whatever one AB brings about, the night goes on; nothing is hidden)
-        return _failed(bench, ab, words_of(err, TOOL))
+        return _failed(attempt, words_of(err, TOOL))
 
 
 def _process(attempt: _Attempt) -> ProcessResult:
@@ -196,28 +220,31 @@ def _process(attempt: _Attempt) -> ProcessResult:
         raise StoppedError("the program that called for it was ended before its recipe was started")
     call = Call(job, given, engine.name, engine.version(choice.recipe), utc_now())
     try:
-        return _run(bench, ab, engine, call, passed_over)
+        return _run(attempt, engine, call, passed_over)
     except (FrameError, RecipeError) as err:
-        # a list or a product that is cut short
         blame_disk(bench, job, str(err))
         raise
 
 
-def _run(
-    bench: Workbench, ab: AssociationBlock, engine: Engine, call: Call, passed_over: str
-) -> ProcessResult:
-    """Run the recipe, and keep what came of it."""
-    job = call.job
-    result = engine.run(job)
-    if not job.log.is_file():
-        return _failed(bench, ab, "the recipe removed the folder in which it worked", (call, result))
-    log = _log_of(bench, ab)
-    copy_file(job.log, log)
-    reason = result.reason or _incomplete(ab, result)
-    if reason:
-        blame_disk(bench, job, reason)
-        return _failed(bench, ab, reason, (call, result))
-    return _succeeded(bench, ab, call, passed_over, result, log)
+def _run(attempt: _Attempt, engine: Engine, call: Call, passed_over: str) -> ProcessResult:
+    """Run the recipe, and keep what came of it: its log and how it ended also where it or a product is no good."""
+    attempt.call = call
+    try:
+        attempt.result = result = engine.run(call.job)
+    finally:
+        attempt.log = _keep_log(attempt.bench, attempt.ab, call.job)
+    if attempt.log is None:
+        raise RecipeError("the recipe removed the folder in which it worked")
+    if result.reason:
+        raise RecipeError(result.reason)
+    found = _found(attempt, result)
+    return _succeeded(attempt, call, result, found, passed_over)
+
+
+def _keep_log(bench: Workbench, ab: AssociationBlock, job: RecipeJob) -> Path | None:
+    """Copy the log of a recipe to where logs are kept; None where there is none."""
+    kept = bench.data(ab.instrument).logs(ab.dfo_date) / f"{ab.prod_root}.log"
+    return copy_file(job.log, kept) if job.log.is_file() else None
 
 
 def _limits(bench: Workbench, recipe: RecipeConfig, stop: threading.Event) -> Limits:
@@ -231,60 +258,64 @@ def _limits(bench: Workbench, recipe: RecipeConfig, stop: threading.Event) -> Li
     )
 
 
-def _incomplete(ab: AssociationBlock, result: RecipeResult) -> str | None:
-    """Say which products a recipe that ended well has not written."""
-    made = {category for path, category in result.products if path.is_file()}
-    missing = [product.pro_catg for product in ab.products if product.pro_catg not in made]
-    return f"the recipe ended well but wrote no {', '.join(missing)}" if missing else None
+def _found(attempt: _Attempt, result: RecipeResult) -> dict[int, tuple[Path, str]]:
+    """Return the products of a recipe that ended well, by position: all that the rules predict have to be there."""
+    pack = attempt.bench.pack(attempt.ab.instrument)
+    found = positions(pack, attempt.ab, result)
+    missing = [product.pro_catg for product in predicted(pack, attempt.ab) if product.position not in found]
+    if missing:
+        raise RecipeError(f"the recipe ended well but wrote no {', '.join(missing)}")
+    return found
 
 
 def _succeeded(
-    bench: Workbench,
-    ab: AssociationBlock,
+    attempt: _Attempt,
     call: Call,
-    passed_over: str,
     result: RecipeResult,
-    log: Path,
+    found: Mapping[int, tuple[Path, str]],
+    passed_over: str,
 ) -> ProcessResult:
-    """Put the products into the certification area, then tell the database, in one transaction."""
-    area = bench.data(ab.instrument).product(ab.raw_type, ab.dfo_date)
+    """Put the products into the certification area, in the place of earlier ones, then tell the database.
+
+    All are read before one is moved: a broken one leaves what an earlier attempt made as it is.
+    """
+    bench, ab = attempt.bench, attempt.ab
+    read = [examine(ab, position, category, path) for position, (path, category) in sorted(found.items())]
+    area = make_folder(bench.data(ab.instrument).product(ab.raw_type, ab.dfo_date))
     kept = [
-        keep(ab, position, category, move_file(path, area / f"{ab.prod_root}_{position:04d}.fits"))
-        for position, (path, category) in sorted(positions(bench, ab, result).items())
+        replace(facts, path=move_file(facts.path, area / f"{ab.prod_root}_{facts.position:04d}.fits"))
+        for facts in read
     ]
+    remove_others(area, ab.prod_root, {facts.path for facts in kept})
     with bench.store.write() as session:
         ab = session.get_one(AssociationBlock, ab.id)
+        forget_others(session, ab, found.keys())
         for facts in kept:
             tell(ab, facts)
         session.flush()  # a product that the rules did not predict has no number before
-        made = {facts.position for facts in kept}
-        products = [product for product in ab.products if product.position in made]
+        products = [product for product in ab.products if product.position in found]
         keep_run(session, ab.id, call, result, None, products)
-        _end(ab, call.engine, result.seconds, log)
+        _end(ab, call.engine, result.seconds, attempt.log)
         text = f"{len(kept)} products by {call.engine} in {result.seconds:.1f} s"
         advance(session, ab, ABState.PROCESSED, TOOL, text + (f" ({passed_over})" if passed_over else ""))
     return ProcessResult(ab.name, True, None, call.engine, result.seconds)
 
 
-def _failed(
-    bench: Workbench, ab: AssociationBlock, reason: str, run: tuple[Call, RecipeResult] | None = None
-) -> ProcessResult:
-    """Tell the database why an AB failed, and of the run of its recipe, if there was one."""
-    log = _log_of(bench, ab)
-    engine, seconds = (run[0].engine, run[1].seconds) if run else (None, 0.0)
-    with bench.store.write() as session:
-        ab = session.get_one(AssociationBlock, ab.id)
+def _failed(attempt: _Attempt, reason: str) -> ProcessResult:
+    """Tell the database why an AB failed, and of the run of its recipe, if that was started."""
+    call = attempt.call
+    # of an engine that broke off nothing else is known
+    result = attempt.result or RecipeResult(_UNSPECIFIED, reason, (), 0.0)
+    engine, seconds = (call.engine, result.seconds) if call else (None, 0.0)
+    with attempt.bench.store.write() as session:
+        ab = session.get_one(AssociationBlock, attempt.ab.id)
         ab.reason = reason
-        if run:
-            keep_run(session, ab.id, *run, reason, ())
-        _end(ab, engine, seconds, log if log.is_file() else None)
+        if call:
+            keep_run(session, ab.id, call, result, reason, ())
+        _end(ab, engine, seconds, attempt.log)
         advance(session, ab, ABState.FAILED, TOOL, reason, level="error")
     get_logger().error(reason, tool=TOOL)
     return ProcessResult(ab.name, False, reason, engine, seconds)
-
-
-def _log_of(bench: Workbench, ab: AssociationBlock) -> Path:
-    return bench.data(ab.instrument).logs(ab.dfo_date) / f"{ab.prod_root}.log"
 
 
 def _end(ab: AssociationBlock, engine: str | None, seconds: float, log: Path | None) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import qcbench
 from qcbench.core.files import write_text
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.processing.esorex import read_products, root_cause
+from qcbench.processing.esorex import result_of, root_cause
 from qcbench.processing.running import describe_end, run_process
 
 RUNNER = "qcbench.recipes"
@@ -40,8 +41,11 @@ class PythonEngine:
         file = write_text(job.work_dir / "job.json", json.dumps(described, indent=1))
         command = [sys.executable, "-m", RUNNER, "run", str(file)]
         ended = run_process(
-            command, cwd=job.work_dir, log=job.log, limits=job.limits, env={"OMP_NUM_THREADS": "1"}
+            command,
+            cwd=job.work_dir,
+            log=job.log,
+            limits=job.limits,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         reason = describe_end(ended, root_cause(job.log))
-        products = () if reason else read_products(job.output_dir / "products.json", job.output_dir)
-        return RecipeResult(ended.code, reason, products, ended.seconds, ended.peak_mb)
+        return result_of(ended, reason, job.output_dir / "products.json", job.output_dir)

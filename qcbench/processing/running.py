@@ -72,6 +72,8 @@ def run_process(
     ----------
     cwd : Path
         Its working directory, which nobody else fills.
+    env : mapping
+        Its environment, whole.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def run_process(
     forks = _forks()
     with log.open("wb") as stream, subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-        env={**os.environ, **env, _MARK: str(cwd)}, start_new_session=True,
+        env={**env, _MARK: str(cwd)}, start_new_session=True,
     ) as process:  # fmt: skip
         watch = _Watch(process.pid, cwd, limits, start + limits.timeout_s, forks)
         try:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -27,9 +28,10 @@ from qcbench.core.errors import (
     TransitionError,
     WaitingError,
 )
+from qcbench.core.files import sha256
 from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
 from qcbench.processing.engines import RecipeJob, RecipeResult
-from qcbench.store import ABState, AssociationBlock, Event, RecipeRun
+from qcbench.store import ABState, AssociationBlock, Event, RecipeRun, advance
 from qcbench.workbench import Workbench
 from tests.nights import NIGHT, simulated_workbench
 
@@ -227,30 +229,90 @@ def test_a_frame_that_was_mended_in_the_archive_is_fetched_again(tmp_path):
     assert process_ab(bench, dark.name, again=True).ok
 
 
-def test_a_product_that_can_not_be_read_fails_its_ab(tmp_path):
+def test_a_product_that_can_not_be_read_fails_its_ab_and_touches_no_earlier_one(tmp_path):
     bench = prepared(tmp_path)
     dark = ab_of(bench, "DARK")
+    assert process_ab(bench, dark.name).ok
+    fail_qc(bench, dark)
+    before = content(bench.data("hawki").product("DARK", NIGHT))
 
     def act(job: RecipeJob) -> RecipeResult:
         path, category = write_product(job)
         path.write_bytes(path.read_bytes()[:2900])
-        return RecipeResult(0, None, ((path, category),), 0.1)
+        return RecipeResult(0, None, ((path, category),), 0.1, 33.0)
 
-    result = process_ab(bench, dark.name, engines=engine(act))
-    assert not result.ok
-    assert state_of(bench, dark.name) == "failed"
+    result = process_ab(bench, dark.name, engines=engine(act), again=True)
+    failed = ab_of(bench, "DARK")
+    assert (failed.state, failed.reason) == ("failed", result.reason)
+    assert "a product that is cut short" in result.reason
+    assert Path(failed.log_path).read_text() == "log of the recipe\n"
+    assert failed.engine == "python"
+    run = runs_of(bench, dark.name)[-1]
+    assert (run.exit_code, run.reason, run.peak_mb, run.outputs) == (0, result.reason, 33.0, [])
+    (product,) = failed.products
+    assert content(Path(product.path).parent) == before == {product.pipefile: product.sha256}
 
 
-def test_an_error_that_nobody_foresaw_fails_one_ab_and_is_said(tmp_path):
+def fail_qc(bench: Workbench, ab: AssociationBlock) -> None:
+    with bench.store.write() as session:
+        advance(session, session.get_one(AssociationBlock, ab.id), ABState.FAILED, "process-qc", "no QC")
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path) for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (RecipeError("its list can't be read"), "its list can't be read"),
+        (
+            ZeroDivisionError("nobody foresaw this"),
+            "an unexpected error: ZeroDivisionError: nobody foresaw this",
+        ),
+    ],
+)
+def test_an_error_of_an_engine_fails_one_ab_and_is_said_with_the_log_and_the_run(tmp_path, problem, reason):
     bench = prepared(tmp_path)
     dark = ab_of(bench, "DARK")
 
     def act(job: RecipeJob) -> RecipeResult:
-        raise ZeroDivisionError("nobody foresaw this")
+        raise problem
 
     result = process_ab(bench, dark.name, engines=engine(act))
-    assert result.reason == "an unexpected error: ZeroDivisionError: nobody foresaw this"
-    assert state_of(bench, dark.name) == "failed"
+    failed = ab_of(bench, "DARK")
+    assert result.reason == reason
+    assert (failed.state, failed.engine) == ("failed", "python")
+    assert Path(failed.log_path).read_text() == "log of the recipe\n"
+    assert [run.reason for run in runs_of(bench, dark.name)] == [reason]
+
+
+def test_an_interruption_while_a_failure_is_told_puts_the_ab_back_to_the_queue(tmp_path, monkeypatch):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("qcbench.processing.process_ab"), "keep_run", end)
+    with pytest.raises(KeyboardInterrupt):
+        process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    assert state_of(bench, dark.name) == "queued"
+
+
+def test_an_attempt_that_starts_no_recipe_shows_no_log_of_an_earlier_one(tmp_path):
+    bench = prepared(tmp_path)
+    dark = ab_of(bench, "DARK")
+    process_ab(bench, dark.name, engines=engine(lambda job: RecipeResult(1, "no", (), 0.1)))
+    frame = dark.name.replace("_tpl.ab", ".fits")
+    (bench.data("hawki").raw(NIGHT) / frame).unlink()
+    path = bench.settings.archive_path / "raw" / NIGHT.isoformat() / frame
+    good = path.read_bytes()
+    path.write_bytes(good[:20000] + b"\xff" * 100 + good[20100:])
+    assert not process_ab(bench, dark.name, again=True).ok
+    failed = ab_of(bench, "DARK")
+    assert (failed.state, failed.log_path, failed.engine) == ("failed", None, None)
+    assert len(runs_of(bench, dark.name)) == 1
 
 
 def test_rejected_products_are_made_again_where_the_raw_frames_are_good(tmp_path):

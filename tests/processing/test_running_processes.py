@@ -23,7 +23,8 @@ def run(tmp_path: Path, script: str, timeout_s: float = 20.0, **limits: float) -
     """Run a script of the shell; what it leaves behind is killed."""
     log = tmp_path / "log"
     allowed = Limits(timeout_s, **limits)
-    ended = run_process(["sh", "-c", script], cwd=tmp_path, log=log, limits=allowed, env={"HERE": "1"})
+    env = {**os.environ, "HERE": "1"}
+    ended = run_process(["sh", "-c", script], cwd=tmp_path, log=log, limits=allowed, env=env)
     return ended, log.read_text()
 
 
