@@ -39,7 +39,8 @@ from qcbench.processing.engines import (
     choose_engine,
     load_engines,
 )
-from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
+from qcbench.processing.inputs import TOOL, bring_raw, check_raw
+from qcbench.processing.masters import MasterFolder
 from qcbench.processing.products import keep, positions, tell
 from qcbench.processing.removal import pass_removals
 from qcbench.processing.running import Limits
@@ -73,6 +74,11 @@ class _Attempt:
     work: Path
     engines: Mapping[str, Engine]
     supply: Supply
+
+    @property
+    def masters(self) -> MasterFolder:
+        """Its calibrations: beside the folder of its work, for they are nothing that the recipe wrote."""
+        return MasterFolder(self.bench, self.work.with_name(f"{self.work.name}.masters"), self.supply.sums)
 
 
 def process_ab(
@@ -132,7 +138,8 @@ def process_ab(
             try:
                 result = _make(attempt)
             finally:
-                shutil.rmtree(work, ignore_errors=True)
+                for folder in (work, attempt.masters.path):
+                    shutil.rmtree(folder, ignore_errors=True)
             if result.ok:
                 given.ends_well(ab_name)
             if write_texts:
@@ -181,7 +188,7 @@ def _process(attempt: _Attempt) -> ProcessResult:
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    given = (*raw, *bring_masters(bench, ab))
+    given = (*raw, *attempt.masters.bring(ab, raw))
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,
