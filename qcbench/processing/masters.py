@@ -18,6 +18,7 @@ from qcbench.archive import fetch_missing_product
 from qcbench.core.errors import FileWriteError, FrameError, WaitingError
 from qcbench.core.files import copy_file, link_file
 from qcbench.fits import data_hash
+from qcbench.processing.jobs import is_to_make
 from qcbench.processing.runs import Given
 from qcbench.processing.sums import Sums
 from qcbench.store import AssociationBlock, Product
@@ -51,7 +52,7 @@ class MasterFolder:
         Raises
         ------
         WaitingError
-            One is not made yet, or is lost.
+            One is not made yet, is being made anew, or is lost.
         ArchiveError
             One is in the archive alone, and can't be had from there as it was ingested.
         FrameError
@@ -92,6 +93,10 @@ class MasterFolder:
             copy_file(source, own)
         digest = self.sums.of(own)
         if product.ab is not None and not self._is_as_made(product, own, digest):
+            if is_to_make(product.ab):
+                raise WaitingError(
+                    f"{product.file_name} is made anew now by {product.ab.name}. Call again then"
+                )
             raise FrameError(source, f"it is not what {product.ab.name} has made (SHA-256)", _remedy(product))
         return Given(own, tag, product.pipefile, None, product.id, digest, product.data_hash)
 

@@ -115,7 +115,8 @@ def process_ab(
     TransitionError
         It is not in a state from which it can be processed.
     WaitingError
-        It is incomplete, a calibration that it needs is not there yet, or there is no room on disk.
+        It is incomplete, an AB that makes what it needs has failed or is still to be processed, a calibration is
+        lost, or there is no room on disk.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     ArchiveError

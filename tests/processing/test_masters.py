@@ -226,6 +226,14 @@ def test_a_master_that_was_moved_since_the_database_was_asked_is_found(pair, mon
     assert len(looks) == 2
 
 
+def test_a_master_that_is_just_made_anew_is_waited_for(pair):
+    write_fits(pair.path(), level=9.0)
+    with pair.bench.store.write() as session:
+        find_ab(session, pair.dark).state = ABState.PROCESSING
+    with pytest.raises(WaitingError, match=f"made anew now by {pair.dark}"):
+        pair.give()
+
+
 def test_a_master_that_is_not_there_is_waited_for(pair):
     pair.path().unlink()
     with pytest.raises(WaitingError, match="is not there yet, or not any more"):
