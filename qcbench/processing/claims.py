@@ -7,16 +7,26 @@ import shutil
 from collections.abc import Collection, Mapping
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
 from qcbench.core.errors import DecisionError, NotFoundError, RecipeError, WaitingError
 from qcbench.core.files import make_folder
 from qcbench.core.locks import is_alive, is_elsewhere, process_identity
 from qcbench.instruments import Scalar
 from qcbench.processing.inputs import TOOL
+from qcbench.processing.jobs import lacking_parents
 from qcbench.processing.room import Room
 from qcbench.processing.running import end_abandoned
-from qcbench.store import ABInput, ABState, AssociationBlock, Frame, Product, advance, record_event
+from qcbench.store import (
+    ABCalibration,
+    ABInput,
+    ABState,
+    AssociationBlock,
+    Frame,
+    Product,
+    advance,
+    record_event,
+)
 from qcbench.store.models import NO_RECIPE
 from qcbench.workbench import Workbench
 
@@ -24,7 +34,10 @@ _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LOADED = (
     # without the keys: a header has hundreds, and the frames themselves have them
     selectinload(AssociationBlock.inputs).options(joinedload(ABInput.frame).defer(Frame.keys)),
-    selectinload(AssociationBlock.calibrations),
+    # with what makes them, in one query
+    selectinload(AssociationBlock.calibrations)
+    .joinedload(ABCalibration.product, innerjoin=True)
+    .options(defer(Product.keys), joinedload(Product.ab).defer(AssociationBlock.keys)),
     selectinload(AssociationBlock.products).defer(Product.keys),
 )
 
@@ -43,7 +56,7 @@ def claim(
     DecisionError
         It is asked for `again`, and its raw frames were rejected.
     WaitingError
-        It is incomplete.
+        It is incomplete, or an AB that makes what it needs has failed or is not processed yet.
     TransitionError
         It is not in a state from which it can be processed.
     """
@@ -80,6 +93,16 @@ def _check_ready(ab: AssociationBlock) -> None:
         raise WaitingError(
             f"{ab.name} is incomplete: {missing}. When it is there: qcbench create-ab -d {ab.dfo_date} -m {ab.mode}"
         )
+    if parents := lacking_parents(ab):
+        named = ", ".join(f"{parent.name} ({parent.state})" for parent in parents)
+        raise WaitingError(
+            f"{ab.name} waits for what it needs of {named}. First: {'; '.join(map(_how_to_process, parents))}"
+        )
+
+
+def _how_to_process(ab: AssociationBlock) -> str:
+    again = " --again" if ab.state == ABState.FAILED else ""
+    return f"qcbench process-ab -a {ab.name}{again}"
 
 
 def _set_parameters(session: Session, ab: AssociationBlock, parameters: Mapping[str, Scalar | None]) -> None:

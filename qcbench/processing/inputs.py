@@ -1,4 +1,4 @@
-"""What a recipe is given: raw frames that are here and have passed QC0, and masters where they are now.
+"""The raw frames that a recipe is given: they are here, and have passed QC0.
 
 Source: QC handbook (VLT-SPE-ESO-19600-3986), sections 5.5.3 and 6.1.1.
 """
@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import select
-
-from qcbench.archive import fetch_missing_product
-from qcbench.core.errors import FrameError, WaitingError
+from qcbench.core.errors import FrameError
 from qcbench.core.logs import get_logger
 from qcbench.fits import HeaderReader, Scanner, check_frame
 from qcbench.instruments import InstrumentFile
 from qcbench.processing.pixels import Streams, raw_files, recipe_inputs
 from qcbench.processing.runs import Given
-from qcbench.store import AssociationBlock, Product
+from qcbench.store import AssociationBlock
 from qcbench.workbench import Workbench
 
 TOOL = "process-ab"
@@ -69,45 +66,3 @@ def check_raw(raw: Sequence[Path], instrument: InstrumentFile, raw_type: str) ->
             get_logger().info(f"{path.name}: {remark}", tool=TOOL)
     images = [hdu.shape for hdu in HeaderReader(scanner).read(raw[0]).hdus if hdu.is_image and hdu.shape]
     return min(map(min, images), default=0)
-
-
-def bring_masters(bench: Workbench, ab: AssociationBlock) -> tuple[Given, ...]:
-    """Return the calibrations of an AB where they are now: they may have been moved since it was claimed.
-
-    Raises
-    ------
-    WaitingError
-        One is not made yet, or is lost.
-    ArchiveError
-        One is in the archive alone, and can't be had from there as it was ingested.
-    """
-    wanted = {item.product_id: item.tag for item in ab.calibrations if item.role == "MCALIB"}
-    if not wanted:
-        return ()
-    with bench.store.read() as session:
-        products = session.scalars(select(Product).where(Product.id.in_(wanted))).all()
-    return tuple(
-        Given(
-            _bring(bench, product, wanted[product.id]),
-            wanted[product.id],
-            product.pipefile,
-            product_id=product.id,
-            sha256=product.sha256,
-            data_hash=product.data_hash,
-        )
-        for product in products
-    )
-
-
-def _bring(bench: Workbench, product: Product, tag: str) -> Path:
-    path = Path(product.path) if product.path else None
-    if path and path.is_file():
-        return path
-    if path and product.location == "archive" and product.dp_id and product.sha256:
-        # it left the moving window
-        fetch_missing_product(bench.archive, product.dp_id, path, product.sha256, bench.tree.locks)
-        return path
-    raise WaitingError(
-        f"{product.file_name} ({tag}) is not there yet, or not any more. "
-        "Process the AB that makes it, then call again"
-    )

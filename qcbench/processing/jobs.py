@@ -33,7 +33,7 @@ from qcbench.workbench import Workbench
 TOOL = "create-job"
 # a recipe of which nothing is known yet; and how far back times tell
 _SECONDS, _LATELY = 10.0, dt.timedelta(days=30)
-_NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING})
+_NOT_MADE = frozenset({ABState.CREATED, ABState.QUEUED, ABState.PROCESSING, ABState.FAILED})
 _CALIBRATIONS = (
     selectinload(AssociationBlock.calibrations).selectinload(ABCalibration.product).selectinload(Product.ab)
 )
@@ -75,7 +75,7 @@ def queued_cascade(bench: Workbench, instrument: str, date: dt.date, mode: Mode 
     return {
         ab.name: Task(
             ab.name,
-            _parents(ab),
+            frozenset(parent.name for parent in lacking_parents(ab)),
             priority=int(mode == "CALIB" and pack.is_health_check(ab.raw_type)),
             seconds=seconds.get((ab.recipe, ab.setup), _SECONDS),
         )
@@ -87,7 +87,18 @@ def waits_for(bench: Workbench, ab_name: str) -> list[str]:
     """Return the ABs that still have to make the virtual calibrations of an AB."""
     with bench.store.read() as session:
         query = select(AssociationBlock).where(AssociationBlock.name == ab_name).options(_CALIBRATIONS)
-        return sorted(_parents(session.scalars(query).one()))
+        return [parent.name for parent in lacking_parents(session.scalars(query).one())]
+
+
+def lacking_parents(ab: AssociationBlock) -> list[AssociationBlock]:
+    """Return the ABs that still have to make what the recipe of an AB is to get, by name."""
+    owners = {item.product.ab for item in ab.calibrations if item.role == "MCALIB"}
+    return sorted((owner for owner in owners if owner and is_to_make(owner)), key=lambda owner: owner.name)
+
+
+def is_to_make(owner: AssociationBlock) -> bool:
+    """Tell whether the products of an AB may not be used: they are not made yet, or it has failed since."""
+    return owner.state in _NOT_MADE
 
 
 def _expected_seconds(session: Session, instrument: str, date: dt.date) -> dict[tuple[str, str], float]:
@@ -121,13 +132,6 @@ def _abs(
         .order_by(AssociationBlock.mjd_obs, AssociationBlock.name)
     )
     return session.scalars(query).all()
-
-
-def _parents(ab: AssociationBlock) -> frozenset[str]:
-    owners = (item.product.ab for item in ab.calibrations if item.role == "MCALIB")
-    return frozenset(
-        owner.name for owner in owners if owner is not None and owner.state in _NOT_MADE | {ABState.FAILED}
-    )
 
 
 def _in_order(tasks: dict[str, Task]) -> list[str]:

@@ -39,7 +39,8 @@ from qcbench.processing.engines import (
     choose_engine,
     load_engines,
 )
-from qcbench.processing.inputs import TOOL, bring_masters, bring_raw, check_raw
+from qcbench.processing.inputs import TOOL, bring_raw, check_raw
+from qcbench.processing.masters import MasterFolder
 from qcbench.processing.products import (
     examine,
     forget_others,
@@ -90,6 +91,11 @@ class _Attempt:
     result: RecipeResult | None = None
     log: Path | None = None
 
+    @property
+    def masters(self) -> MasterFolder:
+        """Its calibrations: beside the folder of its work, for they are nothing that the recipe wrote."""
+        return MasterFolder(self.bench, self.work.with_name(f"{self.work.name}.masters"), self.supply.sums)
+
 
 def process_ab(
     bench: Workbench,
@@ -125,7 +131,8 @@ def process_ab(
     TransitionError
         It is not in a state from which it can be processed.
     WaitingError
-        It is incomplete, a calibration that it needs is not there yet, or there is no room on disk.
+        It is incomplete, an AB that makes what it needs has failed or is still to be processed, a calibration is
+        lost, or there is no room on disk.
     FileWriteError
         The disk is full or not writable: that is no fault of the AB, which goes back to the queue.
     ArchiveError
@@ -148,7 +155,8 @@ def process_ab(
             try:
                 result = _make(attempt)
             finally:
-                shutil.rmtree(work, ignore_errors=True)
+                for folder in (work, attempt.masters.path):
+                    shutil.rmtree(folder, ignore_errors=True)
             if result.ok:
                 given.ends_well(ab_name)
             if write_texts:
@@ -204,7 +212,7 @@ def _process(attempt: _Attempt) -> ProcessResult:
     )
     if passed_over:
         get_logger().info(f"engine {engine.name} ({passed_over})", tool=TOOL)
-    given = (*raw, *bring_masters(bench, ab))
+    given = (*raw, *attempt.masters.bring(ab, raw))
     job = RecipeJob(
         ab_name=ab.name,
         recipe=choice.recipe,

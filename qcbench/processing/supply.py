@@ -1,4 +1,4 @@
-"""What the ABs of a job share: the streams, the room on disk, and raw frames that are fetched ahead of their turn."""
+"""What the ABs of a job share: streams, room on disk, raw frames that are fetched ahead, and sums of masters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from qcbench.core.logs import get_logger
 from qcbench.processing.cascade import Task, places
 from qcbench.processing.pixels import RawFile, Streams, raw_files
 from qcbench.processing.room import Room
+from qcbench.processing.sums import Sums
 from qcbench.store.needs import recipe_frames
 from qcbench.workbench import Workbench
 
 
 class Supply:
-    """Gives ABs their streams and their room on disk, and fetches the frames of the next ones where there is room.
+    """Gives ABs their streams, room and sums, and fetches the frames of the next ones where there is room.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Supply:
     def __init__(self, bench: Workbench, tasks: Mapping[str, Task] | None = None, number: int = 0):
         tasks = tasks or {}
         self.stop = threading.Event()
-        self.streams, self.room = Streams(bench, self.stop), Room(bench)
+        self.streams, self.room, self.sums = Streams(bench, self.stop), Room(bench), Sums()
         self._bench, self._number = bench, number
         self._tasks = tasks
         place = places(tasks)

@@ -101,8 +101,8 @@ def _facts(file: Origin) -> dict[str, str]:
 
 
 def _name(file: Origin) -> str:
-    """Return the name of an entity: a file that is made anew with other data is another entity."""
-    version = f"/{file.data_hash[:16]}" if file.data_hash else ""
+    """Return the name of an entity: a file that has got another content is another entity."""
+    version = f"/{file.version[:16]}" if file.version else ""
     return _qualified(f"{file.kind}/{file.name}{version}")
 
 

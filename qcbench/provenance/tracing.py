@@ -58,16 +58,26 @@ class Origin:
     origins: tuple[Origin, ...] = ()
     changed: bool = False
 
+    @property
+    def version(self) -> str | None:
+        """The hash that tells one content of a file from another."""
+        return _version(self.sha256, self.data_hash)
+
     def walk(self) -> Iterator[Origin]:
-        """Give this one and all before it, each file once, nearest first."""
+        """Give this one and all before it, each content of a file once, nearest first."""
         seen: set[tuple[str, str | None]] = set()
         waiting = [self]
         while waiting:
             now = waiting.pop(0)
-            if (now.name, now.data_hash) not in seen:
-                seen.add((now.name, now.data_hash))
+            if (now.name, now.version) not in seen:
+                seen.add((now.name, now.version))
                 yield now
                 waiting += now.origins
+
+
+def _version(sha256: str | None, data_hash: str | None) -> str | None:
+    """Return the hash of the data, which no name in a header changes; else that of the file."""
+    return data_hash or sha256
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ class _Tracer:
         self._known: dict[tuple[int, str | None], Origin] = {}
 
     def origin_of(self, product: Product, tag: str, sha256: str | None, data_hash: str | None) -> Origin:
-        key = product.id, data_hash
+        key = product.id, _version(sha256, data_hash)
         if key not in self._known:
             # while it is followed it counts as without origin: nothing can be made of itself
             self._known[key] = self._plain(product, tag, sha256, data_hash)
@@ -139,7 +149,7 @@ class _Tracer:
             sha256=sha256,
             data_hash=data_hash,
             state=product.ab.state if product.ab else "",
-            changed=product.data_hash != data_hash,
+            changed=_version(product.sha256, product.data_hash) != _version(sha256, data_hash),
         )
 
     def _followed(self, product: Product, tag: str, sha256: str | None, data_hash: str | None) -> Origin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,11 @@ from qcbench.core.errors import (
 )
 from qcbench.core.files import sha256
 from qcbench.processing import create_job, process_ab, queued_cascade, recover_interrupted
+from qcbench.processing.claims import claim
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.store import ABState, AssociationBlock, Event, RecipeRun, advance
 from qcbench.workbench import Workbench
+from tests.builders import add_ab, add_dark, build_workbench, find_ab, use_calibration
 from tests.nights import NIGHT, simulated_workbench
 
 
@@ -128,7 +131,10 @@ def test_a_flat_is_processed_with_the_dark_of_its_cascade(tmp_path):
     flat = ab_of(bench, "FLAT_TWILIGHT")
     (parent,) = tasks[flat.name].parents
     assert parent == ab_of(bench, "DARK", "DIT10 NDIT1").name
-    with pytest.raises(WaitingError, match="is not there yet"):
+    first = (
+        rf"waits for .* {re.escape(parent)} \(queued\)\. First: qcbench process-ab -a {re.escape(parent)}$"
+    )
+    with pytest.raises(WaitingError, match=first):
         process_ab(bench, flat.name)
     assert state_of(bench, flat.name) == "queued"
     assert process_ab(bench, parent).ok
@@ -137,6 +143,34 @@ def test_a_flat_is_processed_with_the_dark_of_its_cascade(tmp_path):
     folder = bench.data("hawki").product("FLAT_TWILIGHT", NIGHT)
     header = fits.getheader(folder / f"r.{flat.root_name}_0000.fits")
     assert header["ESO PRO REC1 CAL1 CATG"] == "MASTER_DARK"
+
+
+@pytest.mark.parametrize(("state", "how"), [("failed", " --again"), ("queued", ""), ("processing", "")])
+def test_a_master_of_an_ab_that_has_failed_or_is_queued_again_is_not_used(tmp_path, state, how):
+    bench = build_workbench(tmp_path / "wb")
+    dark = add_dark(bench, 1)
+    with bench.store.write() as session:
+        flat = add_ab(session, 2, raw_type="FLAT", state=ABState.FAILED)
+        use_calibration(session, flat, find_ab(session, dark).products[0])
+        find_ab(session, dark).state = state
+        name = flat.name
+    first = f"{name} waits for what it needs of {dark} ({state}). First: qcbench process-ab -a {dark}{how}"
+    with pytest.raises(WaitingError, match=f"{re.escape(first)}$"):
+        process_ab(bench, name, again=True)
+    assert state_of(bench, name) == "failed"
+    with bench.store.write() as session:
+        find_ab(session, dark).state = ABState.PROCESSED
+    assert claim(bench, name, again=True, parameters={}).state == "processing"
+
+
+def test_an_ab_that_is_only_associated_is_not_waited_for(tmp_path):
+    bench = build_workbench(tmp_path / "wb")
+    dark = add_dark(bench, 1, state=ABState.FAILED)
+    with bench.store.write() as session:
+        flat = add_ab(session, 2, raw_type="FLAT", state=ABState.QUEUED)
+        use_calibration(session, flat, find_ab(session, dark).products[0], role="MASSOC")
+        name = flat.name
+    assert claim(bench, name, again=False, parameters={}).state == "processing"
 
 
 def test_an_unknown_ab_is_said(tmp_path):

@@ -9,17 +9,19 @@ from pathlib import Path
 import pytest
 from prov.model import ProvActivity, ProvDerivation, ProvDocument, ProvEntity, ProvUsage
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.certification import decide
 from qcbench.certification.rejection import impact
 from qcbench.cli.parameters import RecipeParameter
+from qcbench.core.dates import utc_now
 from qcbench.core.errors import NotFoundError
 from qcbench.processing import create_job, process_ab
 from qcbench.provenance import Origin, find_file, lineage, prov_text, tree_lines, uses
-from qcbench.store import AssociationBlock, Product
+from qcbench.store import AssociationBlock, Product, RecipeRun, RunFile
 from qcbench.workbench import Workbench
+from tests.builders import add_ab, add_product, build_workbench
 from tests.cli.conftest import run_json, run_qcbench
 from tests.nights import NIGHT, simulated_workbench
 
@@ -226,6 +228,65 @@ def test_a_master_that_was_made_anew_is_told_from_the_one_that_was_used(tmp_path
     assert master.run.parameters.get("combtype") != "mean"
     assert "made anew since" in "\n".join(tree_lines(history(made, flat.products[0].pipefile)))
     assert history(made, dark.products[0].pipefile).run.parameters["combtype"] == "mean"
+
+
+def add_run(session: Session, used: list[tuple[Product, str]], made: Product) -> None:
+    """A run that was given products as their files were then, by SHA-256, and made another one."""
+    run = RecipeRun(
+        ab_id=made.ab_id,
+        engine="python",
+        recipe="any",
+        parameters={},
+        versions={},
+        host="here",
+        started_at=utc_now(),
+        seconds=1.0,
+        peak_mb=1.0,
+        exit_code=0,
+    )
+    for position, (product, digest) in enumerate([*used, (made, str(made.sha256))]):
+        run.files.append(
+            RunFile(
+                position=position,
+                is_output=product is made,
+                name=product.pipefile,
+                tag=product.pro_catg,
+                product_id=product.id,
+                sha256=digest,
+                data_hash=product.data_hash,
+            )
+        )
+    session.add(run)
+    session.flush()
+
+
+def test_a_general_calibration_that_was_replaced_between_two_runs_is_two_files(tmp_path):
+    bench = build_workbench(tmp_path)
+    before, after = "a" * 64, "b" * 64
+    with bench.store.write() as session:
+        lines = Product(
+            instrument="tiny",
+            position=0,
+            pipefile="LINES.fits",
+            pro_catg="LINES",
+            location="general",
+            sha256=after,
+            mjd_obs=0.0,
+            keys={},
+        )
+        session.add(lines)
+        dark = add_product(session, add_ab(session, 1), "MASTER_DARK", sha256="1" * 64, data_hash="2" * 64)
+        flat = add_product(session, add_ab(session, 2), "MASTER_FLAT", sha256="3" * 64, data_hash="4" * 64)
+        session.flush()
+        add_run(session, [(lines, before)], dark)
+        add_run(session, [(dark, str(dark.sha256)), (lines, after)], flat)
+    told = history(bench, flat.pipefile)
+    found = {item.sha256: item.changed for item in told.walk() if item.kind == "general"}
+    assert found == {before: True, after: False}
+    assert "\n".join(tree_lines(told)).count("made anew since") == 1
+    document = json.loads(prov_text(told, "json"))
+    named = {name for name in document["entity"] if name.startswith("qcbench:general/LINES.fits/")}
+    assert named == {f"qcbench:general/LINES.fits/{digest[:16]}" for digest in (before, after)}
 
 
 def test_of_a_product_without_a_run_only_the_file_is_known(tmp_path: Path):
