@@ -50,6 +50,7 @@ from qcbench.processing.products import (
     tell,
 )
 from qcbench.processing.removal import pass_removals
+from qcbench.processing.room import LINKS
 from qcbench.processing.running import Limits
 from qcbench.processing.runs import Call, keep_run
 from qcbench.processing.supply import Supply
@@ -94,7 +95,7 @@ class _Attempt:
     @property
     def masters(self) -> MasterFolder:
         """Its calibrations: beside the folder of its work, for they are nothing that the recipe wrote."""
-        return MasterFolder(self.bench, self.work.with_name(f"{self.work.name}.masters"), self.supply.sums)
+        return MasterFolder(self.bench, self.work.with_name(f"{self.work.name}{LINKS}"), self.supply.sums)
 
 
 def process_ab(

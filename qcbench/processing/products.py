@@ -78,12 +78,16 @@ def examine(ab: AssociationBlock, position: int, category: str, path: Path) -> P
     Raises
     ------
     FrameError
-        It can't be read, or is cut short.
+        It can't be read, is cut short, or says of itself that it is something else.
     """
     scanner = Scanner()
     header = HeaderReader(scanner).read(path)
     if header.is_truncated:
         raise FrameError(path.name, "the recipe wrote a product that is cut short")
+    own = header.keys.get("PRO.CATG")
+    if own != category:
+        said = "has no PRO.CATG" if own is None else f"has PRO.CATG {own}"
+        raise FrameError(path.name, f"the recipe lists it as {category}, but its header {said}")
     keys = {**ab.keys, **header.keys}
     return ProductFacts(position, category, path, sha256(path), data_hash(path, scanner), keys)
 

@@ -29,6 +29,8 @@ POLL_S = 0.5
 # longer than any recipe may take
 _LONGEST_S = 86400.0
 _LOCK = "disk-room"
+# how the name of a folder ends that holds links to masters, which take no room
+LINKS = ".masters"
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Room:
         return {
             "raw": _size_of(data.glob("*/raw")),
             "reduced": _size_of(data.glob("*/reduced")),
-            "work": _size_of([self._bench.tree.work]),
+            "work": _size_of(_work_folders(self._bench, "*")),
         }
 
     def _used(self) -> int:
@@ -217,9 +219,14 @@ def _outstanding(bench: Workbench, held: Sequence[Reservation]) -> int:
     missing = sum(max(0, raw[path] - on_their_way[path.parent].get(path.name, 0)) for path in absent)
     work = 0
     for one in held:
-        written = _size_of(bench.tree.work.glob(f"{one.ab.removesuffix('.ab')}-*"))
+        written = _size_of(_work_folders(bench, f"{one.ab.removesuffix('.ab')}-*"))
         work += max(0, Room.wanted(one.raw_bytes) - one.raw_bytes - written)
     return missing + work
+
+
+def _work_folders(bench: Workbench, pattern: str) -> Iterator[Path]:
+    """Give the folders in which recipes write."""
+    return (folder for folder in bench.tree.work.glob(pattern) if not folder.name.endswith(LINKS))
 
 
 def _on_disk(path: Path) -> int:

@@ -16,7 +16,7 @@ from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.store import ABCalibration, ABState, AssociationBlock, Product, advance
 from qcbench.workbench import Workbench
 from tests.nights import NIGHT
-from tests.processing.test_processing_an_ab import ab_of, engine, prepared, runs_of
+from tests.processing.test_processing_an_ab import ab_of, engine, prepared, runs_of, write_product
 
 module = import_module("qcbench.processing.process_ab")
 # the rules predict the first of them alone
@@ -27,9 +27,10 @@ def process(bench: Workbench, number: int, categories: Sequence[str]) -> Process
     """Process the darks with a recipe that writes files of these categories; those of each run have its number."""
 
     def act(job: RecipeJob) -> RecipeResult:
-        made = [(job.output_dir / f"{index}.fits", category) for index, category in enumerate(categories)]
-        for index, (path, _) in enumerate(made):
-            fits.PrimaryHDU([[float(index), float(number)]]).writeto(path)
+        made = [
+            write_product(job, category, name=f"{index}.fits", pixels=(float(index), float(number)))
+            for index, category in enumerate(categories)
+        ]
         return RecipeResult(0, None, tuple(made), 0.1)
 
     dark = ab_of(bench, "DARK")
