@@ -34,6 +34,7 @@ from tests.workflow.state import files, rows
 
 module = import_module("qcbench.workflow.job")
 stages = import_module("qcbench.workflow.auto_daily")
+processing = import_module("qcbench.processing.process_ab")
 Row = tuple[object, ...]
 INSTRUMENT = "hawki"
 # at least as long as a recipe may take in these tests
@@ -165,7 +166,8 @@ def recipes(rig: Rig, fault: Path | None = None, missing: str = "") -> Iterator[
         patch.setenv("VICTIM", rig.victim)
         patch.setenv("FAULT", str(fault or "/none"))
         patch.setenv("MISSING", missing)
-        patch.setattr(module, "load_engines", lambda: {"python": StandIn()})
+        for one in (module, processing):
+            patch.setattr(one, "load_engines", lambda: {"python": StandIn()})
         patch.setattr(module, "process_qc", _bring_to_scores)
         patch.setattr(stages, "date_report", lambda *_: Path())
         yield
