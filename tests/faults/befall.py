@@ -14,7 +14,7 @@ from tests.faults import rig as rigs
 from tests.faults.disturbances import ClockSet
 
 # by so many operations two calls of auto-daily may differ
-SPREAD = 20
+SPREAD = 10
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A night whose recipes are processes that copy what the built-in recipes made, but for one that a fault befalls.
 
-All else is real: QC0, the cascade, the engine that calls EsoRex and reads its answers, the database, the files. A
-shell script stands in the place of EsoRex itself.
+It goes as far as `scored`, without the reports of ABs and of the date. All else is real: QC0, the cascade, the engine
+that calls EsoRex and reads its answers, the database, the files. A shell script stands in the place of EsoRex itself.
 """
 
 from __future__ import annotations
