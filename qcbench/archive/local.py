@@ -13,11 +13,13 @@ from typing import BinaryIO
 
 from qcbench.archive.base import ChangedError, RemoteFile
 from qcbench.core.errors import ArchiveError
-from qcbench.core.files import atomic, link_file
+from qcbench.core.files import atomic, link_file, take_name
 from qcbench.core.files import sha256 as hash_of
 from qcbench.core.logs import get_logger
 from qcbench.core.paths import safe_name
 from qcbench.core.settings import Settings
+
+_OTHER = "it is there with another content"
 
 
 class LocalArchive:
@@ -85,13 +87,17 @@ class LocalArchive:
         """Copy a product in and read it back; it gets its name when its content is as it was sent."""
         present = self.holding(dp_id)
         if present is not None:
-            _compare(dp_id, present, sha256, "it is there with another content")
+            _compare(dp_id, present, sha256, _OTHER)
             return False
         if not file.is_file():
             raise ArchiveError(f"{dp_id}: there is no file {file} to ingest. Make it again, then call again")
-        with atomic(self._product_path(dp_id)) as tmp:
+        path = self._product_path(dp_id)
+        with atomic(path) as tmp:
             shutil.copyfile(file, tmp)
             _compare(dp_id, hash_of(tmp), sha256, "what arrived differs from what was sent")
+            if not take_name(tmp, path):
+                # another workbench brought it meanwhile
+                _compare(dp_id, hash_of(path), sha256, _OTHER)
         return True
 
     def holding(self, dp_id: str) -> str | None:

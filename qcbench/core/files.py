@@ -84,6 +84,21 @@ def publish(whole: Path, path: Path) -> None:
         raise write_error(path, err) from err
 
 
+def take_name(whole: Path, path: Path) -> bool:
+    """Give a whole file also the name `path`, unless there is such a file; tell whether there was none.
+
+    On a volume without hard links the answer may be wrong: nobody can look and write at once there.
+    """
+    try:
+        _sync(whole)
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        return not path.exists()
+    return True
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file atomically; a file that already has this content is left alone."""
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:

@@ -1,4 +1,4 @@
-"""Every step can be killed at any instruction and called again, and ends as if nothing had happened."""
+"""Every step can be killed anywhere, or find the disk full at any write, and called again ends as if undisturbed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from qcbench.archive import LocalArchive
-from qcbench.certification import decide
+from qcbench.certification import certify_products, decide
+from qcbench.core.errors import QcbenchError
 from qcbench.core.files import TMP_PREFIX, sha256
 from qcbench.distribution import (
     finish_night,
@@ -23,12 +24,17 @@ from qcbench.distribution import (
     rename_products,
     update_abs,
 )
-from qcbench.store import ABCalibration, AssociationBlock, Event, Product
+from qcbench.store import ABCalibration, AssociationBlock, Decision, Event, Product
 from qcbench.workbench import Workbench, open_workbench
-from tests.builders import DATE, INSTRUMENT, add_dark, build_workbench, find_ab, use_archive
+from tests.builders import DATE, INSTRUMENT, add_dark, add_flat, build_workbench, find_ab, use_archive
 from tests.distribution.conftest import decide_a_night, files_in, products_of
+from tests.faults.disturbances import Refused
+from tests.faults.operations import note_of, operations
 
-STEPS = (move_products, rename_products, ingest_products, update_abs, finish_night)
+STEPS = (certify_products, move_products, rename_products, ingest_products, update_abs, finish_night)
+# of the writes of a step the first and each so many-th later one; or all
+FEW, ALL = 11, 1
+Step = Callable[..., object]
 
 
 class Killed(BaseException):
@@ -44,6 +50,7 @@ class Killer:
         # a kill, unlike a power failure, loses nothing that was written
         monkeypatch.setattr(os, "fsync", lambda fd: None)
         for owner, name in (
+            (os, "link"),
             (Path, "replace"),
             (Path, "unlink"),
             (Path, "rmdir"),
@@ -95,15 +102,19 @@ def restore(template: Path, root: Path) -> Workbench:
     return opened(root)
 
 
-def picture(bench: Workbench) -> list[object]:
+def picture(bench: Workbench, *, with_errors: bool = True) -> list[object]:
     """All that counts: the rows without their times, and the files with their contents."""
     with bench.store.read() as session:
+        events = session.scalars(select(Event)).all()
         rows: list[object] = [
             *((item.pipefile, item.location, item.path, item.final_name, item.dp_id, item.sha256)
               for item in session.scalars(select(Product).order_by(Product.id))),
-            *((ab.name, ab.state, ab.log_path) for ab in session.scalars(select(AssociationBlock))),
+            *((ab.name, ab.state, ab.review, ab.log_path) for ab in session.scalars(select(AssociationBlock))),
             *((use.id, use.flag) for use in session.scalars(select(ABCalibration))),
-            *sorted((item.flag, item.ab_name or "", item.message) for item in session.scalars(select(Event))),
+            *sorted((item.flag, item.ab_name or "", item.message) for item in events
+                    if with_errors or item.level != "error"),
+            *((item.ab_id, item.verdict, item.policy, item.by)
+              for item in session.scalars(select(Decision).order_by(Decision.id))),
         ]  # fmt: skip
     root = bench.tree.root
     files = sorted(path for part in ("data", "archive", "jobs") for path in (root / part).rglob("*.*"))
@@ -118,14 +129,23 @@ def _content(path: Path) -> str:
     return sha256(path)
 
 
+def before(step: Step, root: Path) -> Workbench:
+    """A workbench with a night whose next step it is."""
+    bench = build_workbench(root)
+    if step is certify_products:
+        add_flat(bench, 2, add_dark(bench, 1))
+        add_dark(bench, 3, ron=12.9)
+    else:
+        decide_a_night(bench)
+    for earlier in STEPS[1 : STEPS.index(step)]:
+        earlier(bench, INSTRUMENT, DATE)
+    return bench
+
+
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 def test_a_step_that_is_killed_anywhere_and_called_again_ends_as_if_undisturbed(step, tmp_path, killer):
     root, template = tmp_path / "wb", tmp_path / "template"
-    bench = build_workbench(root)
-    decide_a_night(bench)
-    for earlier in STEPS[: STEPS.index(step)]:
-        earlier(bench, INSTRUMENT, DATE)
-    bench.close()
+    before(step, root).close()
     shutil.copytree(root, template, copy_function=shutil.copy)
 
     bench = opened(root)
@@ -142,6 +162,46 @@ def test_a_step_that_is_killed_anywhere_and_called_again_ends_as_if_undisturbed(
         step(bench, INSTRUMENT, DATE)
         assert picture(bench) == expected, f"killed after change {last} of {n_changes}"
         bench.close()
+
+
+@pytest.mark.parametrize("each", [FEW, pytest.param(ALL, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_a_step_that_meets_a_full_disk_says_so_and_called_again_ends_as_if_undisturbed(
+    step, each, tmp_path, capsys
+):
+    root, template = tmp_path / "wb", tmp_path / "template"
+    before(step, root).close()
+    shutil.copytree(root, template, copy_function=shutil.copy)
+
+    bench = opened(root)
+    with operations(root) as seen:
+        step(bench, INSTRUMENT, DATE)
+    expected = picture(bench)
+    bench.close()
+    assert seen.count > 1
+
+    for moment in range(1, seen.count + 1, each):
+        where = f"write {moment} of {seen.count}"
+        bench = restore(template, root)
+        with Refused(moment)(root):
+            told = says_what_failed(step, bench) or "disk is full" in capsys.readouterr().out
+        assert note_of(root).exists(), where
+        assert told or picture(bench, with_errors=False) == expected, where
+        bench.close()
+        bench = opened(root)
+        assert not says_what_failed(step, bench), where
+        assert picture(bench, with_errors=False) == expected, f"{where}: {note_of(root).read_text()}"
+        note_of(root).unlink()
+        bench.close()
+
+
+def says_what_failed(step: Step, bench: Workbench) -> bool:
+    """Carry out a step; tell whether it said that something is left undone."""
+    try:
+        result = step(bench, INSTRUMENT, DATE)
+    except QcbenchError as err:
+        return "disk is full" in str(err)
+    return bool(getattr(result, "problems", ()))
 
 
 def test_a_product_whose_move_was_killed_and_which_is_then_rejected_leaves_no_file(bench, killer):

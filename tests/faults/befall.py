@@ -13,6 +13,9 @@ from tests.faults import daily
 from tests.faults import rig as rigs
 from tests.faults.disturbances import ClockSet
 
+# by so many operations two calls of auto-daily may differ
+SPREAD = 10
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -64,6 +67,12 @@ def befall(
     rig.fresh(root).close()
     first = daily.run(rig, root, disturbance, environ=environ)
     return look(rig, root, first)
+
+
+def is_beyond(rig: rigs.Rig, moment: int, ended: daily.Ended) -> bool:
+    """Whether a command ended before the moment of its fault, which may be so of the last ones: that is no case."""
+    assert ended.is_struck or moment > rig.operations - SPREAD, "the fault has not struck"
+    return not ended.is_struck
 
 
 def look(rig: rigs.Rig, root: Path, first: daily.Ended) -> Outcome:

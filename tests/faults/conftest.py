@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults import rig as rigs
-from tests.faults.befall import Outcome
+from tests.faults.befall import Outcome, is_beyond
 from tests.faults.table import EQUAL, LATER, OUTCOMES, add
 
 
@@ -28,11 +28,12 @@ def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 @pytest.fixture
-def judge(tell: Callable[..., None]) -> Callable[[str, Outcome], None]:
-    """Look for what is wrong with how it ended, and note it for the table of faults."""
+def judge(rig: rigs.Rig, tell: Callable[..., None]) -> Callable[[str, Outcome, int], None]:
+    """Look for what is wrong with how it ended, and note it for the table of faults where one has struck."""
 
-    def note(fault: str, outcome: Outcome) -> None:
+    def note(fault: str, outcome: Outcome, moment: int) -> None:
         assert outcome.problems() == []
-        tell(fault, EQUAL if outcome.is_equal else LATER)
+        if not is_beyond(rig, moment, outcome.first):
+            tell(fault, EQUAL if outcome.is_equal else LATER)
 
     return note

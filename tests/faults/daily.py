@@ -16,6 +16,7 @@ from pathlib import Path
 
 from qcbench.cli.main import cli
 from tests.faults import rig as rigs
+from tests.faults.operations import note_of
 from tests.nights import PYTHON_ENGINE
 
 # given the folder of the workbench, something that lasts as long as the command
@@ -31,10 +32,11 @@ def undisturbed(_root: Path) -> AbstractContextManager[object]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code, negative for a signal, and what it printed."""
+    """How a command ended: its exit code, negative for a signal, what it printed, whether its fault has struck it."""
 
     code: int
     said: str
+    is_struck: bool
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Running:
 
     process: ForkServerProcess
     output: Path
+    root: Path
 
     def end(self) -> Ended:
         """Wait until it has ended."""
@@ -51,7 +54,7 @@ class Running:
         if code is None:
             self.process.kill()
             raise AssertionError(f"it hangs: {self.output.read_text()}")
-        return Ended(code, self.output.read_text())
+        return Ended(code, self.output.read_text(), note_of(self.root).exists())
 
 
 def start(
@@ -68,8 +71,9 @@ def start(
     process = _context.Process(
         target=_command, args=(rig, root, output, disturbance, {**PYTHON_ENGINE, **environ}, command)
     )
+    note_of(root).unlink(missing_ok=True)
     process.start()
-    return Running(process, output)
+    return Running(process, output, root)
 
 
 def run(rig: rigs.Rig, root: Path, disturbance: Disturbance = undisturbed, **options: object) -> Ended:

@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from qcbench.core import dates
 from qcbench.store import database
-from tests.faults.operations import COMMIT, operations
+from tests.faults.operations import COMMIT, note_of, operations
 
 _HOLD = """
 import sqlite3, sys, time
@@ -42,6 +43,7 @@ class _AtOneMoment:
 
     def _meet(self, root: Path, number: int, name: str, path: str) -> None:
         if number == self.moment:
+            note_of(root).write_text(f"{name} {path}\n")
             self._strike(root, name, path)
 
     def _strike(self, root: Path, name: str, path: str) -> None:
@@ -66,11 +68,14 @@ class Full(_AtOneMoment):
 
     def _meet(self, root: Path, number: int, name: str, path: str) -> None:
         if number >= self.moment:
-            self._fill()
+            with _one_at_a_time:
+                if not self.ballast.exists():
+                    note_of(root).write_text(f"{name} {path}\n")
+                self._fill()
 
     def _fill(self) -> None:
         """Write until nothing goes in any more: whole blocks first, then single bytes."""
-        with _one_at_a_time, self.ballast.open("ab", buffering=0) as file:
+        with self.ballast.open("ab", buffering=0) as file:
             for size in (2**20, 4096, 1):
                 try:
                     while file.write(b"x" * size) == size:
@@ -124,6 +129,25 @@ class Signalled(_AtOneMoment):
     def __str__(self) -> str:
         """Return it in words."""
         return f"{signal.Signals(self.number).name} to {'all its processes' if self.to_all else 'it alone'}"
+
+
+@dataclass(frozen=True)
+class KilledAtWork(_AtOneMoment):
+    """SIGKILL to the command, at one of its operations in the folders in which recipes work, from 1."""
+
+    def __call__(self, root: Path) -> AbstractContextManager[object]:
+        """Count these operations alone."""
+        work = f"{root / 'work'}/"
+        seen = count(1)
+
+        def meet(_: int, name: str, path: str) -> None:
+            if path.startswith(work):
+                self._meet(root, next(seen), name, path)
+
+        return operations(root, meet)
+
+    def _strike(self, root: Path, name: str, path: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.faults import daily
 from tests.faults import rig as rigs
-from tests.faults.befall import look
+from tests.faults.befall import is_beyond, look
 from tests.faults.disturbances import Full
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -47,6 +47,7 @@ def _outcomes(rig: rigs.Rig, folder: Path, moments: Iterable[int]) -> Iterator[d
         outcome = look(rig, root, first)
         yield {
             "moment": moment,
+            "is_beyond": is_beyond(rig, moment, first),
             "is_equal": outcome.is_equal,
             "problems": outcome.problems(),
             "said": outcome.first.said,

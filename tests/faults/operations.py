@@ -24,6 +24,11 @@ COMMIT = "commit"
 Disturb = Callable[[int, str, str], None]
 
 
+def note_of(root: Path) -> Path:
+    """Return the file that says that a fault has struck a command on a workbench; it is none of its operations."""
+    return root.with_name(f"struck-{root.name}")
+
+
 class Operations:
     """Counts what is changed below a folder, and the commits, and tells somebody of each before it is done."""
 

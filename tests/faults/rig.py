@@ -1,7 +1,7 @@
 """A night whose recipes are processes that copy what the built-in recipes made, but for one that a fault befalls.
 
-All else is real: QC0, the cascade, the engine that calls EsoRex and reads its answers, the database, the files. A
-shell script stands in the place of EsoRex itself.
+It goes as far as `scored`, without the reports of ABs and of the date. All else is real: QC0, the cascade, the engine
+that calls EsoRex and reads its answers, the database, the files. A shell script stands in the place of EsoRex itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from qcbench.processing import Cascade, create_job, load_engines, recover_interr
 from qcbench.processing.engines import RecipeJob, RecipeResult
 from qcbench.processing.esorex import EsorexEngine
 from qcbench.reports.report import _bring_to_scores
-from qcbench.store import ABState, AssociationBlock, Product
+from qcbench.store import AssociationBlock, Product
+from qcbench.store.runs import RecipeRun, RunFile
 from qcbench.workbench import Workbench, open_workbench
 from qcbench.workflow import auto_daily, run_job
 from tests.faults.operations import operations
@@ -33,6 +34,8 @@ from tests.workflow.state import files, rows
 
 module = import_module("qcbench.workflow.job")
 stages = import_module("qcbench.workflow.auto_daily")
+processing = import_module("qcbench.processing.process_ab")
+Row = tuple[object, ...]
 INSTRUMENT = "hawki"
 # at least as long as a recipe may take in these tests
 TIMEOUT_S = 5
@@ -55,8 +58,8 @@ class StandIn(EsorexEngine):
     name = "python"
 
     def problem(self, recipe: str) -> str | None:
-        """Every recipe is there."""
-        return None
+        """Say what EsoRex says of the recipe that is missing; every other one is there."""
+        return super().problem(recipe) if recipe == os.environ.get("MISSING") else None
 
     def version(self, recipe: str) -> str:
         """Return that it is none."""
@@ -103,7 +106,7 @@ class Rig:
     root: Path
     victim: str
     child: str
-    rows: dict[str, list[tuple[object, ...]]]
+    rows: dict[str, list[Row]]
     files: set[str]
     operations: int
 
@@ -151,26 +154,28 @@ def build(root: Path) -> Rig:
     with recipes(rig), operations(bench.settings.root) as seen:
         auto_daily(bench, through="scored", show=False)
     assert set(states(bench).values()) == {"scored"}
-    return replace(rig, rows=rows(bench), files=files(bench.settings.root), operations=seen.count)
+    return replace(rig, rows=rows_of(bench), files=files(bench.settings.root), operations=seen.count)
 
 
 @contextmanager
-def recipes(rig: Rig, fault: Path | None = None) -> Iterator[None]:
-    """Let ABs be processed by the stand-in, and that of the victim go as a piece of shell says."""
+def recipes(rig: Rig, fault: Path | None = None, missing: str = "") -> Iterator[None]:
+    """Let ABs be processed by the stand-in, the victim as a piece of shell says; a recipe may be missing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{rig.root / 'bin'}:{os.environ['PATH']}")
         patch.setenv("KEPT", str(rig.root / "kept"))
         patch.setenv("VICTIM", rig.victim)
         patch.setenv("FAULT", str(fault or "/none"))
-        patch.setattr(module, "load_engines", lambda: {"python": StandIn()})
+        patch.setenv("MISSING", missing)
+        for one in (module, processing):
+            patch.setattr(one, "load_engines", lambda: {"python": StandIn()})
         patch.setattr(module, "process_qc", _bring_to_scores)
         patch.setattr(stages, "date_report", lambda *_: Path())
         yield
 
 
-def run(rig: Rig, bench: Workbench, fault: Path | None = None) -> Cascade:
+def run(rig: Rig, bench: Workbench, fault: Path | None = None, missing: str = "") -> Cascade:
     """Run what is queued, as auto-daily does after a call that may have been killed; without its reports."""
-    with recipes(rig, fault):
+    with recipes(rig, fault, missing):
         recover_interrupted(bench)
         create_job(bench, INSTRUMENT, NIGHT)
         ended = run_job(bench, INSTRUMENT, NIGHT, show=False)
@@ -193,25 +198,34 @@ def block(bench: Workbench, name: str) -> AssociationBlock:
         return session.scalars(query).one()
 
 
+def rows_of(bench: Workbench) -> dict[str, list[Row]]:
+    """All tables; the files of a run with the name of its AB."""
+    query = (
+        select(
+            AssociationBlock.name,
+            RunFile.is_output,
+            RunFile.position,
+            RunFile.name,
+            RunFile.tag,
+            RunFile.data_hash,
+        )
+        .join(RecipeRun, RecipeRun.id == RunFile.run_id)
+        .join(AssociationBlock, AssociationBlock.id == RecipeRun.ab_id)
+    )
+    with bench.store.read() as session:
+        of_runs: list[Row] = sorted((tuple(row) for row in session.execute(query)), key=str)
+    return {**rows(bench), "run_files": of_runs}
+
+
 def differences(rig: Rig, bench: Workbench) -> list[str]:
     """What differs from a workbench that no fault befell: tables, names of files, damaged products."""
-    found = rows(bench)
+    found = rows_of(bench)
     tables = [name for name in rig.rows.keys() | found.keys() if found.get(name) != rig.rows.get(name)]
+    return sorted(tables) + sorted(rig.files ^ files(bench.settings.root)) + damaged(bench)
+
+
+def damaged(bench: Workbench) -> list[str]:
+    """The products that are not as they were written."""
     with bench.store.read() as session:
         products = session.scalars(select(Product).where(Product.sha256.is_not(None))).all()
-    damaged = [product.path for product in products if sha256(Path(product.path)) != product.sha256]
-    return sorted(tables) + sorted(rig.files ^ files(bench.settings.root)) + damaged
-
-
-def only_the_victim_suffers(rig: Rig, bench: Workbench) -> None:
-    """The victim has failed, its children wait, and all else is as without a fault."""
-    found = states(bench)
-    assert found[f"{rig.victim}.ab"] == ABState.FAILED
-    waiting = {name for name, state in found.items() if state == ABState.QUEUED}
-    assert rig.child in waiting
-    others = found.keys() - waiting - {f"{rig.victim}.ab"}
-    assert {found[name] for name in others} == {"scored"}
-    with bench.store.read() as session:
-        for name in waiting:
-            ab = session.scalars(select(AssociationBlock).where(AssociationBlock.name == name)).one()
-            assert f"{rig.victim}.ab" in {use.product.maker.name for use in ab.calibrations}
+    return [str(item.path) for item in products if sha256(Path(str(item.path))) != item.sha256]

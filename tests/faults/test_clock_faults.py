@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,11 @@ from qcbench.store.delays import delays_of
 from tests.faults import daily
 from tests.faults import rig as rigs
 from tests.faults.befall import befall
-from tests.faults.disturbances import ClockSet, Signalled
+from tests.faults.disturbances import ClockSet, KilledAtWork
 from tests.faults.rig import INSTRUMENT, Rig
 from tests.nights import NIGHT
 
 HOUR_S, DAY_S = 3600.0, 86400.0
-KILL = 9
 
 
 def not_negative(root: Path) -> bool:
@@ -39,7 +39,7 @@ def test_a_clock_that_is_set_back_in_the_middle_changes_nothing(
         assert outcome.first.code == 0
         assert outcome.is_equal, f"moment {moment}: {outcome.differed}"
         assert not_negative(tmp_path / str(moment))
-        judge(f"clock: back by {back_s / HOUR_S:g} h in a call", outcome)
+        judge(f"clock: back by {back_s / HOUR_S:g} h in a call", outcome, moment)
 
 
 def test_a_clock_that_was_set_back_since_a_call_was_killed_changes_nothing(
@@ -47,8 +47,8 @@ def test_a_clock_that_was_set_back_since_a_call_was_killed_changes_nothing(
 ) -> None:
     root = tmp_path / "bench"
     bench = rig.fresh(root)
-    # while recipes run: their ABs are claimed
-    assert daily.run(rig, root, Signalled(222, KILL, to_all=False)).code == -KILL
+    assert daily.run(rig, root, KilledAtWork(2)).code == -signal.SIGKILL
+    assert "processing" in rigs.states(bench).values()
     assert daily.run(rig, root, ClockSet(1, -DAY_S)).code == 0
     # what was not finished when it was killed may have left a file that is old enough only later
     assert daily.run(rig, root, ClockSet(1, DAY_S)).code == 0

@@ -25,7 +25,7 @@ def test_a_lock_for_less_time_than_it_waits_goes_unnoticed(
         assert outcome.first.code == 0
         assert not outcome.recorded
         assert outcome.is_equal, f"moment {moment}: {outcome.differed}"
-        judge("database: locked for a while", outcome)
+        judge("database: locked for a while", outcome, moment)
 
 
 @pytest.mark.timeout(900)
@@ -35,4 +35,4 @@ def test_a_lock_for_more_time_than_it_waits_is_said(
 ) -> None:
     for moment in range(first, rig.operations + 1, step):
         outcome = befall(rig, tmp_path / str(moment), Locked(moment, seconds=4.0, patience=0.3))
-        judge("database: locked for too long", outcome)
+        judge("database: locked for too long", outcome, moment)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
-from qcbench.processing import process_ab
-from qcbench.store import ABState
+from qcbench.processing import Cascade, process_ab
+from qcbench.store import AssociationBlock
+from qcbench.workbench import Workbench
 from tests.faults import rig as rigs
+from tests.faults.compare import all_is_mended, only_these_suffer
 from tests.faults.rig import Rig
 from tests.faults.table import RECORDED
 
+# in the environment of a recipe and of all that it starts
+MARK = "QCBENCH_WORK_DIR"
+# what the pack of the rig's instrument calls the victim's recipe for its engine
+RECIPE = "dark"
 # what the recipe does, and what is said of it
 CODES = {
     1: "unspecified error", 5: "file read or write error", 6: "bad file format", 9: "file not found",
@@ -73,42 +81,66 @@ def test_a_fault_of_a_recipe_is_the_failure_of_its_ab_alone(
     fault = tmp_path / "fault.sh"
     fault.write_text(f"{script}\n")
     ended = rigs.run(rig, bench, fault)
-    rigs.only_the_victim_suffers(rig, bench)
-    assert f"{rig.victim}.ab" in {root for roots in ended.roots().values() for root in roots}
-    reason = rigs.block(bench, rig.victim).reason
-    assert reason
-    assert said in reason
-    assert "Traceback" not in reason
-    assert len(reason) < 500
-    assert list(bench.tree.work.iterdir()) == []
-    assert not [process for process in psutil.process_iter(["cmdline"]) if _is_of(process, tmp_path)]
+    _fail_alone(rig, bench, {f"{rig.victim}.ab"}, ended, said)
+    assert _strays(tmp_path) == []
 
     fault.unlink()
-    with rigs.recipes(rig):
-        assert process_ab(bench, rig.victim + ".ab", engines={"python": rigs.StandIn()}, again=True).ok
-    rigs.run(rig, bench)
-    assert set(rigs.states(bench).values()) == {ABState.SCORED}
+    _mend(rig, bench, {f"{rig.victim}.ab"})
     bench.close()
     tell(f"recipe: {name}", RECORDED)
 
 
-def _is_of(process: psutil.Process, folder: Path) -> bool:
-    """Tell whether a recipe of this test lives on; those that sleep for a minute are its own."""
-    words = process.info["cmdline"] or []
-    return (
-        words[:1] == ["sleep"]
-        and words[1:] in (["60"], ["61"], ["62"])
-        and _cwd(process).startswith(str(folder))
-    )
+def test_a_recipe_that_is_not_installed_is_the_failure_of_its_abs_alone(
+    rig: Rig, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    bench = rig.copy(tmp_path / "bench")
+    recipe = rigs.block(bench, rig.victim).recipe
+    with bench.store.read() as session:
+        victims = set(session.scalars(select(AssociationBlock.name).where(AssociationBlock.recipe == recipe)))
+    assert len(victims) > 1
+    ended = rigs.run(rig, bench, missing=RECIPE)
+    said = f"no engine can run {recipe}: not esorex: the settings ask for python; not python: no installed pipeline"
+    _fail_alone(rig, bench, victims, ended, said)
+
+    _mend(rig, bench, victims)
+    bench.close()
+    tell("recipe: is not installed", RECORDED)
 
 
-def _cwd(process: psutil.Process) -> str:
+def _fail_alone(rig: Rig, bench: Workbench, victims: set[str], ended: Cascade, said: str) -> None:
+    only_these_suffer(rig, bench, victims)
+    assert f"{rig.victim}.ab" in {root for roots in ended.roots().values() for root in roots}
+    for name in victims:
+        reason = rigs.block(bench, name).reason
+        assert reason
+        assert said in reason
+        assert "Traceback" not in reason
+        assert len(reason) < 500
+    assert list(bench.tree.work.iterdir()) == []
+
+
+def _mend(rig: Rig, bench: Workbench, victims: set[str]) -> None:
+    """Process the victims again, and what waited for them."""
+    with rigs.recipes(rig):
+        for name in sorted(victims):
+            assert process_ab(bench, name, engines={"python": rigs.StandIn()}, again=True).ok
+    rigs.run(rig, bench)
+    all_is_mended(rig, bench, victims)
+
+
+def _strays(folder: Path) -> list[psutil.Process]:
+    """The processes that live on and work below a folder, or carry the mark of a recipe that did."""
     for _ in range(20):
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return ""
-            cwd = process.cwd()
-        except psutil.Error:
-            return ""
+        found = [process for process in psutil.process_iter() if _is_of(process, os.fspath(folder))]
+        if not found:
+            break
+        # one that was killed may be on its way
         time.sleep(0.05)
-    return cwd
+    return found
+
+
+def _is_of(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.cwd().startswith(folder) or process.environ().get(MARK, "").startswith(folder)
+    except psutil.Error:
+        return False
