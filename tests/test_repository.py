@@ -163,7 +163,13 @@ def test_a_marker_that_nobody_declared_is_an_error(tmp_path: Path) -> None:
     assert "'relly_long' not found in `markers` configuration option" in run.stdout
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "with two workers"])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param([], id="alone"),
+        pytest.param(["-n", "2"], id="with two workers", marks=pytest.mark.long),
+    ],
+)
 def test_a_run_says_which_tests_it_left_out_and_why(tmp_path: Path, workers: list[str]) -> None:
     run = run_pytest(tmp_path, *workers, PATH="/nowhere", QCBENCH_TEST_WITHOUT="esorex")
     assert "left out: 1 tests marked esorex: there is no program esorex on the path" in run.stdout

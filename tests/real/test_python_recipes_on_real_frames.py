@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,21 @@ def test_a_bright_sky_flat_is_rejected_by_the_default_limits(frames, tmp_path):
     assert "levels are flat_20120411_i705.fits 437" in done.stderr
 
 
-@pytest.fixture
-def arc(frames, tmp_path):
+@pytest.fixture(scope="module")
+def arc(real_data, tmp_path_factory):
+    """The product of the arc recipe from a frame, each made once."""
+
+    @cache
     def extract(name: str) -> Path:
-        done = run(tmp_path, "arc", frames / f"{name}.fits", "WAVE")
-        assert (done.returncode, done.stderr) == (0, "")
-        return tmp_path / "arc_spectrum.fits"
+        return _arc(tmp_path_factory.mktemp("arc"), real_data, name, "WAVE")
 
     return extract
+
+
+def _arc(folder: Path, real_data: Path, name: str, tag: str, **given: Any) -> Path:
+    done = run(folder, "arc", real_data / "efosc2-pessto" / f"{name}.fits", tag, **given)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "arc_spectrum.fits"
 
 
 @pytest.mark.parametrize("name", ARCS)
@@ -113,15 +121,14 @@ def test_two_arcs_of_one_set_up_have_the_same_lines_up_to_a_shift(arc):
     assert np.abs(shifts - np.median(shifts)).max() < 1.5
 
 
-@pytest.fixture
-def solved(frames, tmp_path):
-    """The arc recipe with the parameters of the pack."""
+@pytest.fixture(scope="module")
+def solved(real_data, tmp_path_factory):
+    """The same with the parameters of the pack."""
     (engine,) = find_pack("efosc2").instrument.recipes["efosc2_arc"].engines
 
+    @cache
     def solve(name: str) -> Path:
-        done = run(tmp_path, "arc", frames / f"{name}.fits", "ARC", **engine.parameters)
-        assert (done.returncode, done.stderr) == (0, "")
-        return tmp_path / "arc_spectrum.fits"
+        return _arc(tmp_path_factory.mktemp("solved"), real_data, name, "ARC", **engine.parameters)
 
     return solve
 
