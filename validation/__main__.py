@@ -23,8 +23,9 @@ known truth and go through the workflow (`auto-daily`: load, associate, process 
 score); each value stands in a QC1 table in the end. A tolerance is said with its reason; the tests use the same ones.
 
 Two recipes write no QC parameter into their products, so there is nothing to compare: `naco_img_twflat` and
-`vimos_ima_det_noise`. Three write levels alone, and are not compared: `vimos_ima_bias`, `vimos_ima_twilight_flat` and
-`hawki_twilight_flat_combine`. Of `uves_cal_mdark` and `vimos_ima_dark` the truth is the dark current without hot pixels.
+`vimos_ima_det_noise`. Three write levels alone, and are not compared: `vimos_ima_bias`, `vimos_ima_twilight_flat`
+and `hawki_twilight_flat_combine`. Of `uves_cal_mdark` and `vimos_ima_dark` the truth is the dark current without hot
+pixels.
 MUSE is run with one IFU alone, by parameters of the AB. Times are those of one busy machine with two cores.
 """
 
