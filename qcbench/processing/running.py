@@ -25,6 +25,8 @@ RUNNING = "recipe.pid"
 _MARK = "QCBENCH_WORK_DIR"
 # how often it is looked at what a recipe takes; its end is noticed at once
 _FIRST_LOOK_S, _LOOK_EVERY_S = 0.1, 0.5
+# signals that may go to recipe and caller at once, and how long that of the caller is waited for
+_ENDS, _GRACE_S = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP), 2.0
 _MIB = 2**20
 # the unit of the system's own count of memory
 _PER_MIB = _MIB if sys.platform == "darwin" else 1024
@@ -94,6 +96,9 @@ def run_process(
             _kill_group(process.pid)
             watch.end_strays()
             watch.saw(_reaped(process))
+    # who ends a service, or a terminal, sends its signal to all processes, and a recipe may end first
+    if process.returncode in _ENDS:
+        limits.stop.wait(_GRACE_S)
     if limits.stop.is_set() and process.returncode:
         raise StoppedError(f"{command[0]} was ended with the program that called it")
     return Ended(process.returncode, stopped, time.monotonic() - start, watch.peak_mb)

@@ -7,19 +7,22 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from qcbench.core.errors import StoppedError
 from qcbench.core.locks import identity_of
 from qcbench.processing import running
 from qcbench.processing.esorex import read_products, root_cause
 from qcbench.processing.running import Ended, Limits, describe_end, run_process
 
 
-def run(tmp_path: Path, script: str, timeout_s: float = 20.0, **limits: float) -> tuple[Ended, str]:
+def run(tmp_path: Path, script: str, timeout_s: float = 20.0, **limits: Any) -> tuple[Ended, str]:
     """Run a script of the shell; what it leaves behind is killed."""
     log = tmp_path / "log"
     allowed = Limits(timeout_s, **limits)
@@ -47,6 +50,18 @@ def test_an_exit_code_becomes_a_reason(tmp_path):
 def test_a_crash_names_its_signal(tmp_path, name):
     ended, _ = run(tmp_path, f"kill -{name} $$")
     assert reason(ended) == f"the recipe crashed (SIG{name})"
+
+
+def test_a_recipe_that_ends_before_its_caller_by_the_same_signal_has_not_failed(tmp_path):
+    stop = threading.Event()
+    threading.Timer(0.7, stop.set).start()
+    with pytest.raises(StoppedError, match="was ended with the program that called it"):
+        run(tmp_path, "kill -TERM $$", stop=stop)
+
+
+def test_a_recipe_that_somebody_ended_has_failed(tmp_path):
+    ended, _ = run(tmp_path, "kill -TERM $$")
+    assert reason(ended) == "the recipe crashed (SIGTERM)"
 
 
 def test_a_recipe_that_the_system_killed_may_have_run_out_of_memory(tmp_path):
