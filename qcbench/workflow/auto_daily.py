@@ -265,12 +265,16 @@ def _changed_since_report(bench: Workbench, instrument: str, date: dt.date) -> b
     return last is not None and last != reported
 
 
-def _ab_changes(bench: Workbench) -> tuple[int, dt.datetime | None]:
-    """Return what differs when an AB was added or changed."""
-    query = select(func.count(AssociationBlock.id), func.max(AssociationBlock.updated_at))
+def _ab_changes(bench: Workbench) -> tuple[int, int, dt.datetime | None]:
+    """Return what differs when an AB was added or changed, or has got its report, which makes room on disk."""
+    query = select(
+        func.count(AssociationBlock.id),
+        func.count(AssociationBlock.report_path),
+        func.max(AssociationBlock.updated_at),
+    )
     with bench.store.read() as session:
-        count, last = session.execute(query).one()
-        return count, last
+        count, reported, last = session.execute(query).one()
+        return count, reported, last
 
 
 def _last_event(bench: Workbench) -> int:

@@ -7,18 +7,22 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from qcbench.archive import LocalArchive
+from qcbench.association import create_abs, load_headers, scan_archive
 from qcbench.processing.room import Room
+from qcbench.reports.report import _bring_to_scores
 from qcbench.store import ABInput, AssociationBlock, Event, Frame
 from qcbench.workbench import Workbench, open_workbench
 from qcbench.workflow import auto_daily
-from tests.nights import PYTHON_ENGINE, simulated_workbench
+from tests.nights import NIGHT, PYTHON_ENGINE, simulated_workbench
 from tests.workflow.state import archived_pixels, files, rows
+from tests.workflow.test_auto_daily import states
 from tests.workflow.test_killed_auto_daily import end, start
 
 ANOMALIES = ("rotten-pixels", "not-fits", "noise-jump")
@@ -118,6 +122,24 @@ def test_with_a_small_budget_it_ends_as_with_plenty_and_stays_within(
     same_end(frugal, whole)
     with frugal.store.read() as session:
         assert session.scalars(select(Event.message).where(Event.flag == "ab_problem")).all() == []
+
+
+def test_room_that_a_report_makes_is_used_in_the_same_call(tmp_path, monkeypatch):
+    """ABs that a killed call left scored keep their raw frames until they have their reports."""
+    root = tmp_path / "wb"
+    bench = simulated_workbench(root, window=128, environ=FRUGAL)
+    scan_archive(bench)
+    load_headers(bench, "hawki", NIGHT)
+    create_abs(bench, "hawki", NIGHT)
+    budget = {"QCBENCH_PROCESSING_DISK_BUDGET_MB": str(1.2 * largest_ab(bench) / 2**20)}
+    bench = open_workbench(root, {**FRUGAL, **budget})
+    with monkeypatch.context() as without_reports:
+        without_reports.setattr(import_module("qcbench.workflow.job"), "process_qc", _bring_to_scores)
+        auto_daily(bench, through="scored", show=False)
+    left = states(bench)
+    assert {"scored", "queued"} <= set(left.values())
+    auto_daily(bench, through="scored", show=False)
+    assert set(states(bench).values()) == {"scored"}
 
 
 @pytest.mark.long
