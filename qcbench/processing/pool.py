@@ -295,4 +295,5 @@ def _load_bindings() -> ModuleType:
             "key processing.cascade is htcondor, but its Python bindings are not here. "
             f"Install them: {sys.executable} -m pip install 'qcbench[htcondor]'"
         ) from err
+    # the bindings have no types
     return htcondor2  # type: ignore[no-any-return]

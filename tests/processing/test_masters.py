@@ -262,13 +262,19 @@ def test_of_a_general_calibration_the_sum_of_what_was_used_is_kept(pair):
     assert (lines.sha256, lines.data_hash) == (sha256(path), None)
 
 
-def test_a_move_while_the_recipe_runs_is_nothing_to_it(tmp_path):
+def with_master(tmp_path: Path) -> tuple[Workbench, AssociationBlock, str, Product]:
+    """A night with a flat to be processed, the name of the AB of its dark, and the master that this has made."""
     bench = prepared(tmp_path)
     flat = ab_of(bench, "FLAT_TWILIGHT")
     (parent,) = queued_cascade(bench, "hawki", NIGHT)[flat.name].parents
     made = engine(lambda job: RecipeResult(0, None, (write_product(job),), 0.1))
     assert process_ab(bench, parent, engines=made).ok
     (master,) = ab_of(bench, "DARK", "DIT10 NDIT1").products
+    return bench, flat, parent, master
+
+
+def test_a_move_while_the_recipe_runs_is_nothing_to_it(tmp_path):
+    bench, flat, parent, master = with_master(tmp_path)
     seen = []
 
     def act(job: RecipeJob) -> RecipeResult:
@@ -291,12 +297,7 @@ def test_a_move_while_the_recipe_runs_is_nothing_to_it(tmp_path):
 
 
 def test_an_ab_with_a_damaged_master_fails_before_its_recipe(tmp_path):
-    bench = prepared(tmp_path)
-    flat = ab_of(bench, "FLAT_TWILIGHT")
-    (parent,) = queued_cascade(bench, "hawki", NIGHT)[flat.name].parents
-    made = engine(lambda job: RecipeResult(0, None, (write_product(job),), 0.1))
-    assert process_ab(bench, parent, engines=made).ok
-    (master,) = ab_of(bench, "DARK", "DIT10 NDIT1").products
+    bench, flat, parent, master = with_master(tmp_path)
     path = Path(str(master.path))
     path.write_bytes(path.read_bytes()[:-2880] + b"\x01" * 2880)
     result = process_ab(bench, flat.name)
