@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -20,7 +19,7 @@ from qcbench.certification.decisions import Scope, Verdict
 from qcbench.core.dates import iso_ut, parse_date, utc_now
 from qcbench.core.errors import DecisionError, QcbenchError
 from qcbench.core.identity import current_user
-from qcbench.core.logs import get_logger
+from qcbench.core.logs import words_of
 from qcbench.core.settings import find_workbench
 from qcbench.workbench import Workbench, open_workbench
 
@@ -325,11 +324,8 @@ class CertifyApp:
         try:
             for steps in run_distribution(self.bench, instrument, date):
                 self._head(steps=[view.as_state(step) for step in steps])
-        except QcbenchError as err:
-            return str(err)
         except Exception as err:  # noqa: BLE001 (the end of a thread: nobody else would tell the person)
-            get_logger().error("the distribution broke off", traceback=traceback.format_exc())
-            return f"an unexpected error: {type(err).__name__}: {err}"
+            return words_of(err, "certify")
         return next((f"{step.name}: {step.text}" for step in steps if step.state == "failed"), "")
 
     # small things

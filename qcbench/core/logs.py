@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,8 +44,8 @@ class _Tee:
 
     @staticmethod
     def _text(level: str, event: dict[str, Any]) -> str:
-        # a person knows which command was called; the file tells tools apart
-        for key in ("timestamp", "tool"):
+        # a person knows which command was called; the file tells tools apart, and has the traceback
+        for key in ("timestamp", "tool", "traceback"):
             event.pop(key, None)
         where = " ".join(str(event.pop(key)) for key in ("instrument", "date", "ab") if key in event)
         message = event.pop("event", "")
@@ -108,5 +109,5 @@ def words_of(err: Exception, tool: str) -> str:
     """Return what an error says; one that nobody foresaw is logged with its traceback, too."""
     if isinstance(err, QcbenchError):
         return str(err)
-    get_logger().error("unexpected error", tool=tool, exc_info=err)
+    get_logger().error("unexpected error", tool=tool, traceback="".join(traceback.format_exception(err)))
     return f"an unexpected error: {type(err).__name__}: {err}"

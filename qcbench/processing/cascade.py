@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from qcbench.core.logs import get_logger
+from qcbench.core.logs import get_logger, words_of
 from qcbench.core.progress import Advance, silent
 
 # (-urgency, -seconds of the longest chain, name): the smallest runs first
@@ -220,8 +220,8 @@ def _guarded(call: Callable[[str], bool], name: str) -> bool:
     """Call, and take an exception as a failure: whatever one task brings about, the others go on."""
     try:
         return bool(call(name))
-    except Exception:  # noqa: BLE001 (it is logged with its traceback; the night goes on)
-        get_logger().error("unexpected error", task=name, exc_info=True)
+    except Exception as err:  # noqa: BLE001 (it is logged with its traceback; the night goes on)
+        get_logger().error(f"{name}: {words_of(err, 'cascade')}")
         return False
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from qcbench.core.errors import FileWriteError
-from qcbench.core.logs import get_logger, log_context, set_up_logging
+from qcbench.core.errors import FileWriteError, SettingsError
+from qcbench.core.logs import get_logger, log_context, set_up_logging, words_of
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +80,17 @@ def test_a_log_that_cannot_be_written_is_an_error_with_its_path(tmp_path: Path) 
     (tmp_path / "qcbench.jsonl").mkdir()
     with pytest.raises(FileWriteError, match=r"qcbench\.jsonl: can't be written"):
         set_up_logging(tmp_path)
+
+
+def test_what_nobody_foresaw_leaves_its_traceback_in_the_file_alone(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    set_up_logging(tmp_path, stream=stream)
+    try:
+        raise LookupError("nobody foresaw this")
+    except LookupError as err:
+        assert words_of(err, "auto-daily") == "an unexpected error: LookupError: nobody foresaw this"
+    (line,) = lines(tmp_path)
+    assert "test_what_nobody_foresaw" in str(line["traceback"])
+    assert "Traceback" not in stream.getvalue()
+    assert words_of(SettingsError("no such key"), "auto-daily") == "no such key"
+    assert lines(tmp_path) == [line], "what was foreseen is for its caller to log"
