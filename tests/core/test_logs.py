@@ -85,10 +85,9 @@ def test_a_log_that_cannot_be_written_is_an_error_with_its_path(tmp_path: Path) 
 def test_what_nobody_foresaw_leaves_its_traceback_in_the_file_alone(tmp_path: Path) -> None:
     stream = io.StringIO()
     set_up_logging(tmp_path, stream=stream)
-    try:
+    with pytest.raises(LookupError) as caught:
         raise LookupError("nobody foresaw this")
-    except LookupError as err:
-        assert words_of(err, "auto-daily") == "an unexpected error: LookupError: nobody foresaw this"
+    assert words_of(caught.value, "auto-daily") == "an unexpected error: LookupError: nobody foresaw this"
     (line,) = lines(tmp_path)
     assert "test_what_nobody_foresaw" in str(line["traceback"])
     assert "Traceback" not in stream.getvalue()
